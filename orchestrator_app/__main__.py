@@ -1,0 +1,147 @@
+"""The command line: `python -m orchestrator_app [serve|build|dev]`.
+
+It prepares what Reflex reads from the environment, and imports the program only then.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import watchfiles
+
+from orchestrator_app import server
+from orchestrator_app.config import Settings, load_settings
+from orchestrator_app.errors import ConfigurationError, OrchestratorError, Unavailable
+from orchestrator_app.frontend import PROJECT_ROOT, Frontend
+
+APP_MODULE = "orchestrator_app.orchestrator_app"
+EXIT_FAILED = 1
+EXIT_WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h: starting again will not help
+EXIT_INTERRUPTED = 130
+
+_ONLY_FOR_THE_OWNER = 0o077
+_WATCHED_FOLDERS = ("orchestrator_app", "assets")
+_LOOK_EVERY_MS = 200
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m orchestrator_app", description="Orchestrator")
+    commands = {"serve": _serve, "build": _build, "dev": _develop}
+    parser.add_argument("command", nargs="?", choices=list(commands), default="serve")
+    command = commands[parser.parse_args(arguments).command]
+    os.chdir(PROJECT_ROOT)  # here are .env, the pages, and the data folder unless the settings name another
+    try:
+        return command()
+    except ConfigurationError as error:
+        _complain(*error.problems)
+        return EXIT_WRONG_SETTINGS
+    except OrchestratorError as error:
+        _complain(f"{error.message} {error.hint}".rstrip())
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _serve() -> int:
+    settings = load_settings()
+    os.umask(_ONLY_FOR_THE_OWNER)
+    _make_data_folder(settings.data_dir)
+    with server.listen(settings.host, settings.port) as listener:
+        if not Frontend().is_current():
+            raise Unavailable(
+                "The pages are not built, or were built from other sources.", hint="`make run` builds them."
+            )
+        _prepare_reflex(settings)
+        app: server.AsgiApp = importlib.import_module(APP_MODULE).app()
+        ready = f"Orchestrator runs on http://{settings.host}:{settings.port} (Ctrl+C stops it)"
+        server.run(app, listener, on_ready=lambda: _say(ready))
+
+
+def _build() -> int:
+    frontend = Frontend()
+    if not frontend.is_current():
+        _say("Building the pages …")
+        frontend.build_if_needed()
+    return 0
+
+
+def _develop() -> int:
+    """Serve in a process of its own, and start it anew whenever a source changes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folders = [PROJECT_ROOT / name for name in _WATCHED_FOLDERS if (PROJECT_ROOT / name).exists()]
+    is_source = watchfiles.DefaultFilter(ignore_dirs=(*watchfiles.DefaultFilter.ignore_dirs, "external"))
+    changes = watchfiles.watch(
+        *folders, watch_filter=is_source, yield_on_timeout=True, rust_timeout=_LOOK_EVERY_MS
+    )
+    next(changes)  # from now on it notices what changes, also while the pages are built
+    while True:
+        process = None
+        try:
+            _build()
+            command = [sys.executable, "-m", "orchestrator_app", "serve"]
+            # Ctrl+C would else reach it twice, from the terminal and from here, and the second ends it at once.
+            process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+        except OrchestratorError as error:
+            _complain(f"{error.message} {error.hint}")
+        try:
+            while not next(changes):
+                pass
+        finally:
+            if process is not None:
+                process.terminate()
+                process.wait()
+        _say("A source has changed.")
+
+
+def _make_data_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            [f"ORCHESTRATOR_DATA_DIR: the folder {path} cannot be made: {error.strerror}."]
+        ) from error
+
+
+def _prepare_reflex(settings: Settings) -> None:
+    """Set what Reflex reads from the environment; nothing that the user's environment says about Reflex counts."""
+    for name in [name for name in os.environ if name.startswith(("REFLEX_", "__REFLEX_"))]:
+        del os.environ[name]
+    port = str(settings.port)
+    inner = settings.data_dir.absolute() / "reflex"
+    os.environ.update(
+        {
+            "REFLEX_ENV_MODE": "prod",
+            "REFLEX_BACKEND_HOST": settings.host,
+            "REFLEX_BACKEND_PORT": port,
+            "REFLEX_FRONTEND_PORT": port,
+            "REFLEX_CORS_ALLOWED_ORIGINS": ",".join(settings.allowed_origins),
+            # Two instances share one checkout, so nothing may be written into it while they run.
+            "REFLEX_DIR": str(inner),
+            "REFLEX_UPLOADED_FILES_DIR": str(inner / "uploads"),
+            "REFLEX_BACKEND_ONLY": "true",
+            "__REFLEX_SKIP_COMPILE": "true",
+            # The pages and the backend share one port.
+            "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+            # No calls to anybody that the user did not ask for.
+            "REFLEX_CHECK_LATEST_VERSION": "false",
+            "REFLEX_TELEMETRY_ENABLED": "false",
+        }
+    )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)
+
+
+def _complain(*sentences: str) -> None:
+    print(*sentences, sep="\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

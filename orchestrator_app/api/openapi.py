@@ -1,0 +1,50 @@
+"""The description of the API that programs read (OpenAPI), with problem documents for every refusal."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from orchestrator_app.api.problems import MEDIA_TYPE
+from orchestrator_app.api.schemas import Problem
+
+Answers = dict[int | str, dict[str, Any]]
+
+PREFIX = "/api/v1/orchestrator"
+TAGS = [
+    {"name": "Orchestrators", "description": "Graphs: kept, changed, checked, brought in and out."},
+    {"name": "Runs", "description": "Started, followed, listed, cancelled and run again."},
+    {"name": "Callbacks", "description": "Where platforms report back to a waiting run."},
+    {"name": "Platforms", "description": "Platforms, the connections to them, and the workflows there."},
+    {"name": "Health", "description": "For probes."},
+]
+
+
+class Api(FastAPI):
+    """A FastAPI application whose description knows problem documents."""
+
+    def openapi(self) -> dict[str, Any]:
+        """See FastAPI."""
+        if self.openapi_schema is None:
+            self.openapi_schema = get_openapi(
+                title=self.title,
+                version=self.version,
+                description=self.description,
+                routes=self.routes,
+                tags=TAGS,
+            )
+            schemas = self.openapi_schema["components"]["schemas"]
+            schemas["Problem"] = Problem.model_json_schema(mode="serialization")
+            self.openapi_schema["components"]["schemas"] = dict(sorted(schemas.items()))
+        return self.openapi_schema
+
+
+def problems(*statuses: int) -> Answers:
+    """Refusals that an operation may answer with; any other one looks the same."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    answers: Answers = {
+        status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses
+    }
+    answers["default"] = {"description": "Any other refusal", "content": content}
+    return answers

@@ -1,0 +1,163 @@
+"""What the run engine needs from the world, as protocols; storage, services and wiring implement them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from orchestrator_app.domain.definition import Definition
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
+from orchestrator_app.domain.runs import Fact, Failure, NodeState, RunState, WaitReason
+
+
+@dataclass(slots=True)
+class NodeRecord:
+    """What is on disk about one node of a run."""
+
+    node_id: str
+    state: NodeState
+    attempt: int = 0
+    attempt_is_open: bool = False
+    input: JsonValue = None
+    output: JsonValue = None
+    handles: tuple[str, ...] = ()
+    failure: Failure | None = None
+    wait_reason: WaitReason | None = None
+    wake_at: int | None = None
+    memo: JsonObject = field(default_factory=dict[str, Any])
+    started_at: int | None = None
+    ended_at: int | None = None
+
+
+@dataclass(slots=True)
+class WaitRecord:
+    """A minted callback token and what arrived on it. ``number`` as in ``WaitOpened``."""
+
+    wait_id: str
+    node_id: str
+    number: int
+    token: str
+    has_arrived: bool = False
+    body: JsonValue = None
+    received_at: int | None = None
+
+
+@dataclass(slots=True)
+class ClaimedRun:
+    """A run that this process owns at this epoch, with all that is on disk about it."""
+
+    run_id: str
+    workspace_id: str
+    orchestrator_id: str
+    orchestrator_name: str
+    epoch: int
+    wake: int
+    is_new: bool
+    input: JsonValue
+    definition: Definition
+    variables: JsonObject
+    created_at: int
+    nodes: dict[str, NodeRecord]
+    waits: list[WaitRecord]
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that has not ended, as the dispatcher needs it at start-up."""
+
+    run_id: str
+    state: RunState
+    wake_at: int | None
+
+
+class CheckpointStore(Protocol):
+    """The journal of runs. Every write is guarded by the epoch: a stale worker changes nothing."""
+
+    async def claim(self, run_id: str, owner: str) -> ClaimedRun | None:
+        """Take the run (epoch + 1, state RUNNING), or None when it has ended or does not exist."""
+        ...
+
+    async def record(self, run: ClaimedRun, facts: Sequence[Fact]) -> None:
+        """Write all facts in one committed transaction and publish it.
+
+        Raises:
+            LeaseLost: The run was cancelled or taken by another worker; nothing was written.
+        """
+        ...
+
+    async def park(self, run: ClaimedRun, wake_at: int | None, at: int) -> bool:
+        """RUNNING → WAITING, unless an event came since the claim (then False, and the run stays RUNNING).
+
+        Raises:
+            LeaseLost: As in ``record``.
+        """
+        ...
+
+    async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:
+        """All waits of the run with what has arrived by now; also brings ``run.wake`` up to date."""
+        ...
+
+    async def open_runs(self) -> list[OpenRun]:
+        """All runs that have not ended."""
+        ...
+
+    async def due_runs(self, now: int) -> list[str]:
+        """WAITING runs whose ``wake_at`` has come."""
+        ...
+
+
+class ProviderGateway(Protocol):
+    """Finds the connection, opens its secret and calls the provider. Raises ``errors.ProviderError`` only."""
+
+    async def execute(self, workspace_id: str, call: RemoteCall) -> RemoteAnswer:
+        """Send the call and read its answer."""
+        ...
+
+    async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
+        """Look how the remote execution of an earlier ``execute`` fares. ``call`` has no body here."""
+        ...
+
+    def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
+        """The value without secrets, fit for journal, log and screen."""
+        ...
+
+    def capabilities(self, provider: str) -> frozenset[str]:
+        """Names of what the provider can do (see ``providers.base.Capability``); empty for an unknown one."""
+        ...
+
+
+class Clock(Protocol):
+    """Wall time for due dates; sleeping is here too, so that tests can steer it."""
+
+    def now(self) -> int:
+        """UTC epoch milliseconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause this task."""
+        ...
+
+
+class Dispatcher(Protocol):
+    """Hands runs to ``advance``, once at a time each. Local now; PostgreSQL with several workers fits in here."""
+
+    def enqueue(self, run_id: str) -> None:
+        """The run has something to do: advance it soon. A run being advanced notices it before it parks."""
+        ...
+
+    def wake_at(self, run_id: str, at: int) -> None:
+        """Enqueue the run at that time (UTC epoch milliseconds)."""
+        ...
+
+    def cancel_hint(self, run_id: str) -> None:
+        """The run was cancelled on disk: stop working on it if this process does."""
+        ...
+
+    async def start(self, advance: "Callable[[str], Awaitable[None]]") -> None:
+        """Pick up all open runs and begin."""
+        ...
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more, give running work the grace, then cancel it (it recovers at the next start)."""
+        ...

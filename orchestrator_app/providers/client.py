@@ -1,0 +1,336 @@
+"""The one HTTP client: bounded in time and size, guarded in where it goes, exact in what it says when it fails."""
+
+import asyncio
+import json as jsonlib
+import re
+import ssl
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import httpx
+
+from orchestrator_app.errors import (
+    AddressNotAllowed,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnavailable,
+    UnreadableAnswer,
+)
+from orchestrator_app.providers.answer_body import body_reader, too_large
+from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, retry_after_seconds
+from orchestrator_app.providers.guarded_transport import GuardedTransport, Journey, Lookup, NetworkGuard
+
+if TYPE_CHECKING:
+    from orchestrator_app.domain.json_values import JsonValue
+
+__all__ = [
+    "UNSET",
+    "HttpAnswer",
+    "HttpClient",
+    "NetworkGuard",
+    "check_headers",
+    "raise_for_answer",
+    "retry_after_seconds",
+]
+
+MAX_BODY_BYTES = 10 * 1_048_576
+MAX_HEADER_BYTES = 65_536
+Params: TypeAlias = Mapping[str, str | int | float | bool | None]
+_MAX_PORT = 65_535
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class _Unset:
+    """The type of ``UNSET``."""
+
+
+UNSET: Final = _Unset()
+
+_OWN_HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "Orchestrator"}
+_FORBIDDEN_HEADERS = frozenset(
+    {
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "keep-alive",
+        "upgrade",
+        "te",
+        "trailer",
+        "expect",
+    }
+)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_WRITER = jsonlib.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+# What each exception of httpx means. "unsent": nothing left this machine. "unclear": the request may have arrived.
+NOTHING_SENT = "unsent"
+UNCLEAR = "unclear"
+NO_ADDRESS = "address"
+NO_HTTP = "no http"
+FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (httpx.InvalidURL, NO_ADDRESS),
+    (httpx.UnsupportedProtocol, NO_ADDRESS),
+    (httpx.ConnectError, NOTHING_SENT),
+    (httpx.ConnectTimeout, NOTHING_SENT),
+    (httpx.PoolTimeout, NOTHING_SENT),
+    (httpx.ProxyError, NOTHING_SENT),
+    (httpx.LocalProtocolError, NOTHING_SENT),
+    (httpx.RemoteProtocolError, NO_HTTP),
+    (httpx.DecodingError, NO_HTTP),
+    (httpx.HTTPError, UNCLEAR),
+    (httpx.StreamError, UNCLEAR),
+    (httpx.CookieConflict, UNCLEAR),
+)
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse headers that would change where the request ends, or what connection it takes.
+
+    Raises:
+        ProviderRefused: The header may not be set, or cannot be sent.
+    """
+    for name, value in headers.items():
+        lower = name.lower()
+        if not _HEADER_NAME.fullmatch(name):
+            raise ProviderRefused(
+                "A header has a name that HTTP does not allow.",
+                hint="Use letters, digits and hyphens, without spaces or colons.",
+            )
+        if lower in _FORBIDDEN_HEADERS or lower.startswith("proxy-"):
+            raise ProviderRefused(
+                f"The header {name} may not be set: it belongs to the connection.", hint="Remove the header."
+            )
+        if not _HEADER_VALUE.fullmatch(value):
+            raise ProviderRefused(
+                f"The value of the header {name} has characters that HTTP does not allow there.",
+                hint="Line breaks, control characters and most letters beyond English are not possible in headers.",
+            )
+
+
+class HttpClient:
+    """Sends single requests over a shared pool of connections. No redirects, cookies, proxies or own retries.
+
+    Retrying is the run engine's task: it knows the user's policy. This class only says, exactly, what happened.
+    """
+
+    def __init__(
+        self,
+        guard: NetworkGuard,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        lookup: Lookup | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Make a client; connections are opened at the first request.
+
+        Args:
+            guard: Says which addresses may be called.
+            max_body_bytes: Largest answer, both as sent and decompressed.
+            lookup: Finds the addresses of a host name. Default: the operating system.
+            ssl_context: Whom to trust. Default: public authorities and those of the system.
+        """
+        self._guard = guard
+        self._max_body_bytes = max_body_bytes
+        self._transport = GuardedTransport(guard, lookup=lookup, ssl_context=ssl_context)
+        self._is_closed = False
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: "JsonValue | _Unset" = UNSET,
+        content: bytes | None = None,
+        params: Params | None = None,
+        timeout_seconds: float = 30.0,
+        provider: str = "",
+        operation: str = "",
+        is_safe_to_repeat: bool = False,
+    ) -> HttpAnswer:
+        """Send one request and return its complete answer, whatever its status.
+
+        Args:
+            method: HTTP method.
+            url: Complete address.
+            headers: Headers of the user and the adapter; see ``check_headers``.
+            json: Body to be written as JSON.
+            content: Body as it is; instead of ``json``.
+            params: Added to the query of the address.
+            timeout_seconds: Total time, from looking up the name to the last byte.
+            provider: Key of the provider, for errors.
+            operation: What the provider is asked for, for errors.
+            is_safe_to_repeat: Sending it twice does no harm.
+
+        Raises:
+            ProviderUnavailable: Nothing left this machine, or no complete answer came and repeating is safe.
+            OutcomeUnknown: The request may have arrived, but no complete answer came.
+            UnreadableAnswer: The answer is no HTTP, too large or wrongly compressed.
+            AddressNotAllowed: The address is not allowed, or none at all. Nothing was sent.
+            ProviderRefused: The request cannot be sent as it is. Nothing was sent.
+        """
+        journey = Journey(may_resend=is_safe_to_repeat)
+        try:
+            if self._is_closed:
+                raise ProviderUnavailable("Orchestrator is shutting down: nothing was sent.")
+            request = self._request(method, url, headers=headers, json=json, content=content, params=params)
+            request.extensions["journey"] = journey
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    return await self._exchange(request, provider, operation)
+            except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
+                raise _explain(error, journey, host_of(str(request.url)), timeout_seconds) from error
+        except ProviderError as error:
+            error.provider = provider
+            error.operation = operation
+            raise
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None,
+        json: "JsonValue | _Unset",
+        content: bytes | None,
+        params: Params | None,
+    ) -> httpx.Request:
+        """The checked request. The guard sees the address as it was given and as it is dispatched."""
+        if method not in METHODS:
+            raise ProviderRefused(
+                "The method of the call is not known.", hint=f"Use one of {', '.join(sorted(METHODS))}."
+            )
+        self._guard.check_url(url)
+        target = _read_address(url, params)
+        dispatched = str(target)
+        if dispatched != url:
+            self._guard.check_url(dispatched)
+        sent = dict(_OWN_HEADERS)
+        if not isinstance(json, _Unset):
+            content = _as_json(json)
+            sent["Content-Type"] = "application/json"
+        if headers:
+            check_headers(headers)
+            taken = {name.lower() for name in headers}
+            sent = {name: value for name, value in sent.items() if name.lower() not in taken}
+            sent.update(headers)
+        raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in sent.items()]
+        return httpx.Request(method, target, headers=raw, content=content)
+
+    async def _exchange(self, request: httpx.Request, provider: str, operation: str) -> HttpAnswer:
+        url = str(request.url)
+        host = host_of(url)
+        response = await self._transport.handle_async_request(request)
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  # that of our own transport
+        try:
+            headers = _read_headers(response, host)
+            body = body_reader(
+                headers.get("content-encoding", "").strip().lower(), host, self._max_body_bytes
+            )
+            if _announced_bytes(headers) > self._max_body_bytes:
+                raise too_large(host, self._max_body_bytes)
+            async for chunk in stream:
+                body.feed(chunk)
+            content = body.close()
+        except UnreadableAnswer as error:
+            error.remote_status = response.status_code
+            raise
+        finally:
+            await stream.aclose()
+        return HttpAnswer(response.status_code, headers, content, url, provider, operation)
+
+    async def close(self) -> None:
+        """Close all connections; requests after this are refused."""
+        self._is_closed = True
+        await self._transport.aclose()
+
+
+def _read_address(url: str, params: Params | None) -> httpx.URL:
+    try:
+        target = httpx.URL(url)
+        if params:
+            target = target.copy_merge_params(dict(params))
+        if target.fragment:
+            target = target.copy_with(fragment=None)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise _no_address() from error
+    is_port = target.port is None or 0 < target.port <= _MAX_PORT
+    if target.scheme not in {"http", "https"} or not target.host or not is_port:
+        raise _no_address()
+    return target
+
+
+def _no_address() -> AddressNotAllowed:
+    return AddressNotAllowed("That is no complete web address.", hint="Write it like https://host/path.")
+
+
+def _as_json(value: "JsonValue") -> bytes:
+    try:
+        return _WRITER.encode(value).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProviderRefused(
+            "The data of the call cannot be written as JSON.",
+            hint="NaN, Infinity, halves of characters and endless nesting are not possible in JSON.",
+        ) from error
+
+
+def _read_headers(response: httpx.Response, host: str) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    size = 0
+    for raw_name, raw_value in response.headers.raw:
+        size += len(raw_name) + len(raw_value)
+        name = raw_name.decode("latin-1").lower()
+        value = raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if size > MAX_HEADER_BYTES:
+        raise UnreadableAnswer(
+            f"{host} answered with more than {MAX_HEADER_BYTES // 1024} KiB of headers.",
+            hint="Let it send fewer.",
+        )
+    return headers
+
+
+def _announced_bytes(headers: Mapping[str, str]) -> int:
+    length = headers.get("content-length", "")
+    return int(length) if length.isdigit() else 0
+
+
+def _explain(error: Exception, journey: Journey, host: str, timeout_seconds: float) -> ProviderError:
+    """The error of our own tree for a failure below, with a sentence about it."""
+    meaning = _meaning(error)
+    why = str(error)
+    if isinstance(error, TimeoutError):
+        meaning = UNCLEAR if journey.is_sent else NOTHING_SENT
+        why = (
+            f"none came within {timeout_seconds:g} s"
+            if journey.is_sent
+            else f"no connection within {timeout_seconds:g} s"
+        )
+    if meaning == NO_ADDRESS:
+        return _no_address()
+    if meaning == NO_HTTP:
+        return UnreadableAnswer(
+            f"{host} answered with something that is not HTTP.",
+            hint="Check the port, and whether it is http or https.",
+        )
+    if meaning == NOTHING_SENT:
+        return ProviderUnavailable(
+            f"{host} could not be reached: {why}.",
+            hint="Nothing was sent. Check the address and that it is running.",
+        )
+    if journey.may_resend:
+        return ProviderUnavailable(
+            f"{host} gave no complete answer: {why}.", hint="The call may be repeated."
+        )
+    return OutcomeUnknown(
+        f"{host} gave no complete answer: {why}. The request may have had its effect there.",
+        hint="Look there what happened before you send it again.",
+    )
+
+
+def _meaning(error: Exception) -> str:
+    return next((meaning for kind, meaning in FAILURES if isinstance(error, kind)), UNCLEAR)

@@ -1,0 +1,350 @@
+"""The transport below the HTTP client: aiohttp, with each address checked where the connection is made.
+
+It speaks httpx's transport interface. It is not the ready-made bridge between the two libraries, because that one
+reports a connection that broke after the request was sent as a connect timeout, and sends some requests twice.
+"""
+
+import asyncio
+import errno
+import io
+import select
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter, ResolveResult
+from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.connector import Connection
+from multidict import CIMultiDict
+from yarl import URL
+
+from orchestrator_app.errors import AddressNotAllowed
+
+CONNECT_SECONDS = 5.0
+TOTAL_CONNECTIONS = 100
+CONNECTIONS_PER_ORIGIN = 32
+# Node (so n8n and Flowise) and uvicorn close a connection after 5 idle seconds. Letting go a second earlier keeps us
+# from writing into a connection that the other side is just closing, and costs one more handshake at the most.
+KEEP_ALIVE_SECONDS = 4.0
+_HEADER_COUNT = 256
+_HEADER_BYTES = 16_384
+_LOOKUP_THREADS = 8
+_LARGE_BODY_BYTES = 1_048_576
+_LOST_CONNECTION = (
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientOSError,
+    aiohttp.ClientConnectionResetError,
+)
+_poll = getattr(select, "poll", None)
+
+
+class NetworkGuard(Protocol):
+    """Says which addresses may be called; both raise ``AddressNotAllowed``."""
+
+    def check_url(self, url: str) -> None:
+        """Check the address as it is written."""
+        ...
+
+    def check_address(self, ip: str, port: int, host: str) -> None:
+        """Check the address that a host name stands for, right before connecting to it."""
+        ...
+
+
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+class Journey:
+    """How far one request came; says afterwards whether anything left this machine.
+
+    Attributes:
+        may_resend: The request may be written a second time.
+        is_fresh: Its connection was made for it; an idle one may be closed by the other side at any moment.
+        is_sent: At least a part of the request was written to the connection.
+    """
+
+    __slots__ = ("is_fresh", "is_sent", "may_resend")
+
+    def __init__(self, *, may_resend: bool) -> None:
+        self.may_resend = may_resend
+        self.is_fresh = False
+        self.is_sent = False
+
+
+_journey: ContextVar[Journey] = ContextVar("journey")
+
+
+class SystemLookup:
+    """Name look-ups by the operating system, in threads of their own: a slow name server must not hold up the rest."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="name-lookup")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """All addresses of the host.
+
+        Raises:
+            OSError: The name is unknown, or no name server answered in time.
+        """
+        loop = asyncio.get_running_loop()
+        lookup = loop.run_in_executor(self._threads, _addresses, host, port)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await lookup
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"not a host name: {error}") from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class GuardedResolver(AbstractResolver):
+    """Gives out only addresses that the guard allows, so one name cannot stand for a public and a private one."""
+
+    def __init__(self, guard: NetworkGuard, lookup: Lookup) -> None:
+        self._guard = guard
+        self._lookup = lookup
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        refusal: AddressNotAllowed | None = None
+        allowed: list[ResolveResult] = []
+        for ip in await self._lookup(host, port):
+            try:
+                self._guard.check_address(ip, port, host)
+            except AddressNotAllowed as error:
+                refusal = error
+                continue
+            allowed.append(ResolveResult(hostname=host, host=ip, port=port, family=family, proto=0, flags=0))
+        if not allowed:
+            raise refusal or OSError(f"no address is known for {host}")
+        return allowed
+
+    async def close(self) -> None:
+        """Nothing to close: the look-up belongs to the transport."""
+
+
+class _WatchedRequest(ClientRequest):
+    """A request that notes the moment of its first byte, and is not written into a connection that is closed already.
+
+    aiohttp writes headers and body at once, in ``send`` when there is no body, else in ``write_bytes``.
+    """
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        journey = _journey.get()
+        if journey.is_sent and not journey.may_resend:
+            # aiohttp itself repeats GET, PUT and DELETE when the connection breaks. Behind such an address may be a
+            # workflow that starts with every call, so only the caller can say whether that is right.
+            raise httpx.ReadError("the connection was closed before an answer came")
+        if not self.body:
+            _note_first_byte(conn, journey)
+        return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        _note_first_byte(conn, _journey.get())
+        await super().write_bytes(writer, conn, content_length)
+
+
+def _note_first_byte(conn: Connection, journey: Journey) -> None:
+    """Mark the request as sent, unless its connection is closed, which then proves that nothing was sent.
+
+    An idle connection has nothing to read. If there is something after all, it is the other side's goodbye, which the
+    event loop has not seen yet: the request goes to another connection. What remains is a goodbye that is still on
+    its way; the outcome is then called unknown.
+    """
+    transport = conn.transport
+    if transport is not None and not journey.is_fresh and _has_something_to_read(transport):
+        transport.abort()
+    if transport is not None and not transport.is_closing():
+        journey.is_sent = True
+
+
+def _has_something_to_read(transport: asyncio.Transport) -> bool:
+    connection = transport.get_extra_info("socket")
+    if _poll is None or connection is None:  # pragma: no cover
+        return (
+            False  # a platform without poll, or a transport without a socket: the short idle time has to do
+        )
+    poll = _poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+# Most special first. The second entry holds when the request had been sent, the third when it had not. Failing to
+# connect counts as sent too if there was an earlier, broken connection: aiohttp may have tried a second time.
+FAILURES: tuple[tuple[type[Exception], type[Exception], type[Exception]], ...] = (
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol, httpx.UnsupportedProtocol),
+    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol, httpx.UnsupportedProtocol),
+    (aiohttp.ClientConnectorError, httpx.ReadError, httpx.ConnectError),
+    (aiohttp.ServerFingerprintMismatch, httpx.ReadError, httpx.ConnectError),
+    (TimeoutError, httpx.ReadTimeout, httpx.ConnectTimeout),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError, httpx.RemoteProtocolError),
+    (aiohttp.ClientError, httpx.ReadError, httpx.ConnectError),
+    (OSError, httpx.ReadError, httpx.ConnectError),
+)
+
+
+def as_httpx(error: Exception, *, is_sent: bool) -> Exception:
+    """The same failure as an exception of httpx."""
+    for kind, when_sent, when_not_sent in FAILURES:
+        if isinstance(error, kind):
+            return (when_sent if is_sent else when_not_sent)(_why(error, is_sent=is_sent))
+    return error
+
+
+def _why(error: Exception, *, is_sent: bool) -> str:  # noqa: PLR0911  # a list of cases
+    """The reason in words that end a sentence. Never the library's own text: that holds the whole address."""
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "it was cut off"
+    if is_sent:
+        return "the connection broke"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or "for an unknown reason"
+        return f"its certificate is not accepted ({reason.rstrip('.')})"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return "no secure connection came about"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.ECONNREFUSED:
+        return "nothing listens at this port"
+    return "the connection could not be made"
+
+
+class _Body(httpx.AsyncByteStream):
+    """The answer's bytes as they come, still compressed."""
+
+    def __init__(self, response: ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except (aiohttp.ClientError, OSError) as error:
+            raise as_httpx(error, is_sent=True) from error
+
+    async def aclose(self) -> None:
+        """Give the connection back, or close it when the answer was not read to its end."""
+        self._response.release()
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """An httpx transport with one pool of connections, to allowed addresses only. No proxies, cookies or redirects."""
+
+    def __init__(
+        self, guard: NetworkGuard, *, lookup: Lookup | None = None, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        self._guard = guard
+        self._system_lookup = None if lookup else SystemLookup()
+        self._lookup = lookup or self._system_lookup
+        self._ssl_context = ssl_context or _default_ssl_context()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request, which brings its ``Journey`` along as an extension."""
+        journey: Journey = request.extensions["journey"]
+        # Not parsed again: what is sent is, byte for byte, what was checked.
+        url = URL(str(request.url), encoded=True)
+        headers = CIMultiDict(
+            [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
+        )
+        content = request.content or None
+        before = _journey.set(journey)
+        try:
+            response = await self._send(journey, request.method, url, headers, content)
+        finally:
+            _journey.reset(before)
+        return httpx.Response(
+            response.status, headers=response.raw_headers, stream=_Body(response), request=request
+        )
+
+    async def _send(
+        self,
+        journey: Journey,
+        method: str,
+        url: URL,
+        headers: "CIMultiDict[str]",
+        content: bytes | None,
+    ) -> ClientResponse:
+        session = self._session or self._open()
+        while True:
+            journey.is_fresh = False
+            # aiohttp wants to be given large bodies as a stream, so that it need not write them in one go.
+            data = io.BytesIO(content) if content and len(content) > _LARGE_BODY_BYTES else content
+            try:
+                return await session.request(method, url, headers=headers, data=data, allow_redirects=False)
+            except (aiohttp.ClientError, OSError) as error:
+                # Each round uses up an idle connection that turned out to be closed, so this ends.
+                if not _was_closed_before_use(error, journey):
+                    raise as_httpx(error, is_sent=journey.is_sent) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        lookup = self._lookup
+        assert lookup is not None  # noqa: S101  # one of the two is always there
+        connector = aiohttp.TCPConnector(
+            resolver=GuardedResolver(self._guard, lookup),
+            socket_factory=self._socket,
+            ssl=self._ssl_context,
+            limit=TOTAL_CONNECTIONS,
+            limit_per_host=CONNECTIONS_PER_ORIGIN,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+        )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            request_class=_WatchedRequest,
+            # The default jar would give one connection's cookies to another one.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS),
+            trust_env=False,
+            auto_decompress=False,
+            max_headers=_HEADER_COUNT,
+            max_line_size=_HEADER_BYTES,
+            max_field_size=_HEADER_BYTES,
+        )
+        return self._session
+
+    def _socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+        """The one place where sockets are made: sees the final address, also of hosts written as a number."""
+        family, kind, protocol, _, address = info
+        self._guard.check_address(str(address[0]), int(address[1]), str(address[0]))
+        _journey.get().is_fresh = True
+        return socket.socket(family, kind, protocol)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+        if self._system_lookup is not None:
+            self._system_lookup.close()
+
+
+def _was_closed_before_use(error: Exception, journey: Journey) -> bool:
+    return (
+        not journey.is_sent
+        and not journey.is_fresh
+        and isinstance(error, _LOST_CONNECTION)
+        and not isinstance(error, aiohttp.ClientConnectorError)
+    )
+
+
+def _default_ssl_context() -> ssl.SSLContext:
+    """Public authorities, and those which the administrator added to the system (or named in SSL_CERT_FILE)."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

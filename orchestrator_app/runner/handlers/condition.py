@@ -1,0 +1,35 @@
+"""Condition: sends the data down the first branch whose expression is true."""
+
+from orchestrator_app.domain.expressions import MISSING
+from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.node_kinds import setting
+from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
+
+
+def is_true(value: object) -> bool:
+    """Truth as JSONata's ``$boolean`` has it, except that only something counts, never a missing value."""
+    if value is MISSING or value is None:
+        return False
+    if isinstance(value, list):
+        items: list[object] = value
+        return any(is_true(item) for item in items)
+    return bool(value)
+
+
+class ConditionHandler:
+    """Looks at the cases in order; its output is its input."""
+
+    async def start(self, context: NodeContext) -> Outcome:
+        """Take the first case that is true, else the default branch."""
+        cases = setting(context.node, "cases")
+        for case in cases if isinstance(cases, list) else []:
+            if not isinstance(case, dict):
+                continue
+            value: JsonValue | object = await context.renderer.expression(str(case["expression"]), context.scope)
+            if is_true(value):
+                return Done(context.input, (str(case["handle"]),))
+        return Done(context.input, (str(setting(context.node, "defaultHandle")),))
+
+    async def resume(self, context: NodeContext) -> Outcome:
+        """Never parked, so the same as starting."""
+        return await self.start(context)

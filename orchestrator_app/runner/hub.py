@@ -1,0 +1,85 @@
+"""Live events inside this process: only who changed travels, readers fetch the rows themselves."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+EventKind = Literal["run", "orchestrator", "connection"]
+PENDING_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something has a newer state on disk: a run (``seq``), an orchestrator (``seq`` is its version), a connection."""
+
+    kind: EventKind
+    workspace_id: str
+    id: str
+    seq: int = 0
+    orchestrator_id: str = ""
+
+
+class Subscription:
+    """The changes that one reader has not taken yet; a newer change of the same thing replaces an older one."""
+
+    def __init__(self, workspace_id: str, *, run_id: str, orchestrator_id: str) -> None:
+        self._workspace_id = workspace_id
+        self._run_id = run_id
+        self._orchestrator_id = orchestrator_id
+        self._pending: dict[tuple[str, str], Change] = {}
+        self._event = asyncio.Event()
+
+    def offer(self, change: Change) -> None:
+        """Keep the change if this reader cares for it."""
+        if change.workspace_id != self._workspace_id:
+            return
+        if self._run_id and change.id != self._run_id:
+            return
+        if self._orchestrator_id and self._orchestrator_id not in {change.orchestrator_id, change.id}:
+            return
+        if len(self._pending) < PENDING_LIMIT:
+            self._pending[change.kind, change.id] = change
+        self._event.set()
+
+    async def take(self, timeout_seconds: float) -> list[Change]:
+        """Wait for changes and take all of them; empty after the timeout (time to look for lost ones)."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return []
+        self._event.clear()
+        changes = list(self._pending.values())
+        self._pending.clear()
+        return changes
+
+
+class Hub:
+    """In-process fan-out. Several processes need one over PostgreSQL NOTIFY with the same three methods."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+
+    @property
+    def subscribers(self) -> int:
+        """How many readers listen."""
+        return len(self._subscriptions)
+
+    def publish(self, change: Change) -> None:
+        """Tell every reader; must be called on the event loop's thread."""
+        for subscription in self._subscriptions:
+            subscription.offer(change)
+
+    @asynccontextmanager
+    async def subscribe(
+        self, workspace_id: str, *, run_id: str = "", orchestrator_id: str = ""
+    ) -> AsyncGenerator[Subscription]:
+        """Listen to a workspace's changes, or only to those of one run or of one orchestrator and its runs."""
+        subscription = Subscription(workspace_id, run_id=run_id, orchestrator_id=orchestrator_id)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)

@@ -1,0 +1,95 @@
+"""What a handler may use while it works on one node: its input, its templates, its journal and the world outside."""
+
+import re
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid5
+
+from orchestrator_app.domain.definition import Node
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.planning import Graph
+from orchestrator_app.domain.ports import ClaimedRun, Clock, ProviderGateway, WaitRecord
+from orchestrator_app.domain.runs import LogLevel, WaitReason
+from orchestrator_app.domain.scope import Scope
+from orchestrator_app.runner.rendering import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The node completed. ``handles`` names the outputs to take; ``response`` completes the attempt's record."""
+
+    output: JsonValue
+    handles: tuple[str, ...] = ("out",)
+    status_code: int | None = None
+    response: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The node waits until an event comes or ``wake_at`` (UTC epoch milliseconds) is reached."""
+
+    reason: WaitReason
+    wake_at: int | None
+    memo: JsonObject = field(default_factory=dict[str, Any])
+    status_code: int | None = None
+    response: JsonObject | None = None
+    log: str = ""
+
+
+Outcome = Done | Parked
+
+
+@dataclass(slots=True)
+class NodeContext:
+    """One node of one run, while a handler works on it.
+
+    Attributes:
+        attempt: Number of the attempt under way or about to start, from 1.
+        memo: What the handler left when it parked the node, else empty.
+        waits: Callback waits of this node, with what has arrived.
+        begin_attempt: Commits that a call is about to leave, given its redacted summary.
+        open_wait: Mints a callback token for this attempt and commits it.
+        say: Adds a line to the run's log with the next commit.
+    """
+
+    run: ClaimedRun
+    graph: Graph
+    node: Node
+    input: JsonValue
+    scope: Scope
+    renderer: Renderer
+    gateway: ProviderGateway
+    clock: Clock
+    callback_url: Callable[[str], str]
+    attempt: int
+    memo: JsonObject
+    waits: list[WaitRecord]
+    begin_attempt: Callable[[JsonObject], Awaitable[None]]
+    open_wait: Callable[[], Awaitable[WaitRecord]]
+    say: Callable[[str, LogLevel], None]
+
+    @property
+    def correlation_id(self) -> str:
+        """Names run and node in one header-safe word."""
+        slug = re.sub(r"[^A-Za-z0-9_-]", "-", self.node.id)[:60]
+        if slug != self.node.id:
+            slug = f"{slug}-{zlib.crc32(self.node.id.encode()):08x}"
+        return f"{self.run.run_id}.{slug}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for all attempts of this node in this run."""
+        return str(uuid5(UUID(self.run.run_id), self.node.id))
+
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context: the run is the trace, the node the span."""
+        return f"00-{UUID(self.run.run_id).hex}-{UUID(self.idempotency_key).hex[:16]}-01"
+
+    def awaited_callback(self) -> WaitRecord | None:
+        """The wait of the nearest WaitForCallback behind this node, if there is one."""
+        behind = self.graph.descendants(self.node.id)
+        waits = {wait.node_id: wait for wait in self.run.waits if wait.number == 0}
+        return next((waits[node_id] for node_id in behind if node_id in waits), None)

@@ -1,0 +1,276 @@
+"""The work on one node within a segment: input, attempts, waits and end, each committed before the next."""
+
+import logging
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import orjson
+
+from orchestrator_app.domain.definition import Node
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.node_kinds import is_idempotent, setting
+from orchestrator_app.domain.ports import NodeRecord, WaitRecord
+from orchestrator_app.domain.runs import (
+    AttemptEnded,
+    AttemptStarted,
+    Fact,
+    Failure,
+    Logged,
+    LogLevel,
+    NodeEnded,
+    NodeParked,
+    NodeStarted,
+    NodeState,
+    WaitOpened,
+)
+from orchestrator_app.errors import LeaseLost, NodeFailed, OrchestratorError, OutcomeUnknown
+from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_seconds
+from orchestrator_app.runner.handlers.registry import handler_for
+from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
+
+if TYPE_CHECKING:
+    from orchestrator_app.runner.segment import Segment
+
+log = logging.getLogger(__name__)
+
+MAX_OUTPUT_BYTES = 1_048_576
+
+
+class NodeWork:
+    """Takes a node from where its record says it stands to its end or its next wait.
+
+    Args:
+        segment: The claimed run.
+        node: The node.
+        record: What is on disk about it; None when it starts now.
+        data: Its input.
+    """
+
+    def __init__(self, segment: "Segment", node: Node, record: NodeRecord | None, data: JsonValue) -> None:
+        self._segment = segment
+        self._run = segment.run
+        self._engine = segment.engine
+        self._clock = segment.parts.clock
+        self._node = node
+        self._data = data
+        self._record = record or NodeRecord(node.id, NodeState.PENDING, input=data)
+        self._is_on_disk = record is not None
+        self._has_open_attempt = self._record.attempt_is_open
+        self._facts: list[Fact] = []
+
+    async def proceed(self) -> None:
+        """Work; whatever happens to the node is committed, and only what happens to the run is raised."""
+        try:
+            if self._record.state is NodeState.RUNNING and self._has_open_attempt:
+                self._take_up_interrupted_attempt()
+            outcome = await self._work()
+            _check_size(outcome)
+        except LeaseLost:
+            raise
+        except OrchestratorError as error:
+            await self._fail_or_retry(error)
+        except Exception:
+            reference = uuid4().hex[:8]
+            log.exception("node %s of run %s broke (%s)", self._node.id, self._run.run_id, reference)
+            await self._fail_or_retry(
+                NodeFailed(
+                    "An unexpected error happened inside Orchestrator.",
+                    code="internal_error",
+                    hint=f"The log of the server has the details under {reference}.",
+                )
+            )
+        else:
+            await self._settle(outcome)
+
+    def _take_up_interrupted_attempt(self) -> None:
+        """Decide about a call that was under way when the process ended.
+
+        Raises:
+            OutcomeUnknown: It must not be sent again.
+        """
+        error = OutcomeUnknown(
+            "Orchestrator stopped while this call was under way, so its outcome is not known.",
+            hint="Find out on the other side whether it happened, before you run this again.",
+        )
+        if not is_idempotent(self._node):
+            raise error
+        now = self._clock.now()
+        number = self._record.attempt
+        self._facts.append(AttemptEnded(self._node.id, number, now, failure=failure_of(error), next_try_at=now))
+        self._has_open_attempt = False
+
+    async def _work(self) -> Outcome:
+        handler = handler_for(self._node)
+        is_retry = self._record.wait_reason == "retry"
+        context = self._context()
+        if self._record.state is NodeState.WAITING and not is_retry:
+            return await handler.resume(context)
+        return await handler.start(context)
+
+    def _context(self) -> NodeContext:
+        segment = self._segment
+        return NodeContext(
+            run=self._run,
+            graph=segment.graph,
+            node=self._node,
+            input=self._data,
+            scope=segment.scope(self._node, self._data),
+            renderer=segment.parts.renderer,
+            gateway=segment.parts.gateway,
+            clock=self._clock,
+            callback_url=segment.callback_url,
+            attempt=self._record.attempt + 1,
+            memo=self._record.memo,
+            waits=segment.waits_of(self._node.id),
+            begin_attempt=self._begin_attempt,
+            open_wait=self._open_wait,
+            say=self._say,
+        )
+
+    def _say(self, message: str, level: LogLevel) -> None:
+        self._facts.append(Logged(message, self._clock.now(), self._node.id, level))
+
+    def _take_facts(self) -> list[Fact]:
+        facts, self._facts = self._facts, []
+        return facts
+
+    def _start_facts(self, now: int) -> list[Fact]:
+        """The fact that the node began, unless it is on disk already."""
+        if self._is_on_disk:
+            return []
+        self._is_on_disk = True
+        self._record.started_at = now
+        return [NodeStarted(self._node.id, self._data, now)]
+
+    async def _begin_attempt(self, request: JsonObject) -> None:
+        now = self._clock.now()
+        number = self._record.attempt + 1
+        facts = [*self._start_facts(now), *self._take_facts(), AttemptStarted(self._node.id, number, request, now)]
+        await self._engine.record(self._run, facts)
+        self._record.attempt = number
+        self._record.state = NodeState.RUNNING
+        self._record.wait_reason, self._record.wake_at = None, None
+        self._has_open_attempt = True
+
+    async def _open_wait(self) -> WaitRecord:
+        number = self._record.attempt + 1
+        parts = self._segment.parts
+        wait = WaitRecord(parts.new_id(), self._node.id, number, parts.new_token())
+        now = self._clock.now()
+        opened = WaitOpened(wait.wait_id, self._node.id, number, wait.token, now)
+        await self._engine.record(self._run, [*self._start_facts(now), opened])
+        self._run.waits.append(wait)
+        return wait
+
+    async def _settle(self, outcome: Outcome) -> None:
+        now = self._clock.now()
+        facts = [*self._take_facts(), *self._attempt_end(outcome, now)]
+        if isinstance(outcome, Parked):
+            facts = [*self._start_facts(now), *facts]
+            facts.append(NodeParked(self._node.id, outcome.reason, outcome.wake_at, outcome.memo, now))
+            if outcome.log:
+                facts.append(Logged(outcome.log, now, self._node.id))
+            await self._engine.record(self._run, facts)
+            self._keep(NodeState.WAITING, now, wait=outcome)
+            return
+        ended = NodeEnded(
+            self._node.id,
+            NodeState.COMPLETED,
+            now,
+            output=outcome.output,
+            handles=outcome.handles,
+            input=self._data,
+            has_input=not self._is_on_disk,
+        )
+        await self._engine.record(self._run, [*facts, ended])
+        self._keep(NodeState.COMPLETED, now, done=outcome)
+
+    def _attempt_end(self, outcome: Outcome, now: int) -> list[Fact]:
+        if not self._has_open_attempt:
+            return []
+        self._has_open_attempt = False
+        number = self._record.attempt
+        return [AttemptEnded(self._node.id, number, now, outcome.status_code, outcome.response)]
+
+    async def _fail_or_retry(self, error: OrchestratorError) -> None:
+        now = self._clock.now()
+        facts = self._take_facts()
+        failure = failure_of(error)
+        most = setting(self._node, "retryAttempts")
+        retries = int(most) if isinstance(most, int) else 0
+        attempt = self._record.attempt
+        is_attempt = self._has_open_attempt
+        will_retry = is_attempt and attempt <= retries and may_retry(error, is_idempotent=is_idempotent(self._node))
+        next_try_at: int | None = None
+        if will_retry:
+            base = setting(self._node, "retryDelay")
+            base_seconds = (base if isinstance(base, int) else 1_000) / 1000
+            delay = retry_delay_seconds(error, attempt=attempt, base_seconds=base_seconds)
+            next_try_at = now + int(delay * 1000)
+        if is_attempt:
+            status = failure.detail.get("remoteStatus")
+            status_code = status if isinstance(status, int) else None
+            facts.append(AttemptEnded(self._node.id, attempt, now, status_code, None, failure, next_try_at))
+            self._has_open_attempt = False
+        if next_try_at is not None:
+            pause = (next_try_at - now) / 1000
+            said = f"Attempt {attempt} failed: {failure.message} Next try in {pause:.1f} s."
+            facts.append(NodeParked(self._node.id, "retry", next_try_at, {}, now))
+            facts.append(Logged(said, now, self._node.id, "warning"))
+            await self._engine.record(self._run, facts)
+            self._keep(NodeState.WAITING, now, wait=Parked("retry", next_try_at))
+            return
+        ended = NodeEnded(
+            self._node.id,
+            NodeState.FAILED,
+            now,
+            failure=failure,
+            input=self._data,
+            has_input=not self._is_on_disk,
+        )
+        facts += [ended, Logged(failure.message, now, self._node.id, "error")]
+        await self._engine.record(self._run, facts)
+        self._keep(NodeState.FAILED, now, failure=failure)
+
+    def _keep(
+        self,
+        state: NodeState,
+        now: int,
+        *,
+        done: Done | None = None,
+        wait: Parked | None = None,
+        failure: Failure | None = None,
+    ) -> None:
+        """Tell the segment what is now on disk."""
+        record = self._record
+        self._segment.learn(
+            NodeRecord(
+                self._node.id,
+                state,
+                attempt=record.attempt,
+                input=self._data,
+                output=done.output if done else None,
+                handles=done.handles if done else (),
+                failure=failure,
+                wait_reason=wait.reason if wait else None,
+                wake_at=wait.wake_at if wait else None,
+                memo=wait.memo if wait else {},
+                started_at=record.started_at,
+                ended_at=now if state.is_end else None,
+            )
+        )
+
+
+def _check_size(outcome: Outcome) -> None:
+    """Refuse an output that is too large to be kept.
+
+    Raises:
+        NodeFailed: With the sizes.
+    """
+    size = len(orjson.dumps(outcome.output)) if isinstance(outcome, Done) else 0
+    if size > MAX_OUTPUT_BYTES:
+        raise NodeFailed(
+            f"The output has {size:,} bytes; at most {MAX_OUTPUT_BYTES:,} can be kept.",
+            code="output_too_large",
+            hint="Let the remote workflow answer with less, for instance a link to the data.",
+        )

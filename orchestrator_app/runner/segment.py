@@ -1,0 +1,297 @@
+"""One segment of a run: from a claim until the run has ended or nothing but waits is left."""
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from orchestrator_app.domain.definition import Node
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.node_kinds import WAIT_FOR_CALLBACK
+from orchestrator_app.domain.planning import Graph, Progress, next_step, node_input, run_output
+from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, WaitRecord
+from orchestrator_app.domain.runs import (
+    Fact,
+    Failure,
+    Logged,
+    NodeEnded,
+    NodeState,
+    RunEnded,
+    RunState,
+    WaitOpened,
+)
+from orchestrator_app.domain.scope import Scope
+from orchestrator_app.runner.node_work import NodeWork
+
+if TYPE_CHECKING:
+    from orchestrator_app.runner.engine import Engine
+
+log = logging.getLogger(__name__)
+
+# A wait shorter than this is spent in memory: parking and claiming would cost more than it saves.
+LINGER_MS = 2_000
+
+
+class Segment:
+    """Holds what is known about a claimed run; every change is committed before it counts."""
+
+    def __init__(self, engine: "Engine", run: ClaimedRun) -> None:
+        self.engine = engine
+        self.parts = engine.parts
+        self.run = run
+        self.graph = Graph(run.definition)
+        self.progress: dict[str, Progress] = {}
+        self.records: dict[str, NodeRecord] = run.nodes
+        self.tasks: dict[asyncio.Task[None], str] = {}
+        self._nudge = self.parts.dispatcher.nudge(run.run_id)
+        self._pending: list[Fact] = []
+        for node_id, record in run.nodes.items():
+            self._learn(node_id, record)
+
+    def _learn(self, node_id: str, record: NodeRecord) -> None:
+        self.records[node_id] = record
+        self.progress[node_id] = Progress(record.state, record.handles, record.output)
+
+    async def proceed(self) -> None:
+        """Work until the end or until only waits are left."""
+        await self._open_waits()
+        try:
+            while not await self._turn():
+                pass
+        finally:
+            await self._abandon_tasks()
+
+    async def _open_waits(self) -> None:
+        """Mint the token of every WaitForCallback, so that any earlier node can hand it out."""
+        known = {wait.node_id for wait in self.run.waits if wait.number == 0}
+        facts: list[Fact] = []
+        waits: list[WaitRecord] = []
+        now = self.parts.clock.now()
+        for node_id in self.graph.order:
+            node = self.graph.nodes[node_id]
+            if node.kind == WAIT_FOR_CALLBACK.name and not node.disabled and node_id not in known:
+                wait = WaitRecord(self.parts.new_id(), node_id, 0, self.parts.new_token())
+                waits.append(wait)
+                facts.append(WaitOpened(wait.wait_id, node_id, 0, wait.token, now))
+        if self.run.is_new:
+            facts.append(Logged("The run started.", now))
+        if facts:
+            await self.engine.record(self.run, facts)
+            self.run.waits.extend(waits)
+
+    async def _turn(self) -> bool:
+        """One round: start what may start, then wait for something. True when the segment is over."""
+        step = next_step(self.graph, self.progress)
+        if step.skipped:
+            await self._skip(step.skipped)
+            return False
+        if step.is_failing:
+            await self._cancel_waiting_nodes()
+        is_stopping = self.parts.dispatcher.is_stopping
+        if not is_stopping:
+            self._start_due(step.ready)
+        if self.tasks:
+            await self._wait_for_tasks()
+            return False
+        if is_stopping:
+            return True
+        if step.is_failing or all(known.state.is_end for known in self.progress.values()):
+            await self._end(is_failing=step.is_failing)
+            return True
+        return await self._pause()
+
+    async def _skip(self, node_ids: tuple[str, ...]) -> None:
+        now = self.parts.clock.now()
+        await self.engine.record(self.run, [NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids])
+        for node_id in node_ids:
+            self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
+
+    async def _cancel_waiting_nodes(self) -> None:
+        """After a failure nobody handles, nothing is waited for any more."""
+        waiting = [
+            node_id
+            for node_id, record in self.records.items()
+            if record.state is NodeState.WAITING and node_id not in self.tasks.values()
+        ]
+        if waiting:
+            now = self.parts.clock.now()
+            await self.engine.record(self.run, [NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
+            for node_id in waiting:
+                self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
+
+    def _start_due(self, ready: tuple[str, ...]) -> None:
+        busy = set(self.tasks.values())
+        now = self.parts.clock.now()
+        # Nodes interrupted by a crash and waits whose time has come go before new ones.
+        due = [
+            node_id
+            for node_id, record in self.records.items()
+            if node_id not in busy
+            and (record.state is NodeState.RUNNING or (record.state is NodeState.WAITING and self._is_due(record, now)))
+        ]
+        for node_id in [*due, *(node_id for node_id in ready if node_id not in busy)]:
+            if len(self.tasks) >= self.parts.node_concurrency:
+                return
+            data = self._input_of(node_id)
+            work = NodeWork(self, self.graph.nodes[node_id], self.records.get(node_id), data)
+            task = asyncio.create_task(work.proceed(), name=f"{self.run.run_id} {node_id}")
+            self.tasks[task] = node_id
+
+    def _input_of(self, node_id: str) -> JsonValue:
+        """What the node works on; after a failed parent the error and that parent's input."""
+        record = self.records.get(node_id)
+        if record is not None:
+            return record.input
+        failed = [
+            edge.source
+            for edge in self.graph.incoming[node_id]
+            if edge.source_handle == "error" and self.progress[edge.source].state is NodeState.FAILED
+        ]
+        progress = self.progress
+        if failed:
+            progress = dict(progress)
+            for source in failed:
+                parent = self.records[source]
+                error = parent.failure.as_json() if parent.failure else {}
+                output: JsonObject = {"error": error | {"node": self.graph.nodes[source].label}, "input": parent.input}
+                progress[source] = Progress(NodeState.FAILED, (), output)
+        return node_input(self.graph, node_id, self.run.input, progress)
+
+    def _is_due(self, record: NodeRecord, now: int) -> bool:
+        if record.wake_at is not None and record.wake_at <= now:
+            return True
+        return record.wait_reason == "callback" and any(wait.has_arrived for wait in self.waits_of(record.node_id))
+
+    def waits_of(self, node_id: str) -> list[WaitRecord]:
+        """The waits that count for a node: its own token, or that of its newest attempt."""
+        waits = [wait for wait in self.run.waits if wait.node_id == node_id]
+        newest = max((wait.number for wait in waits), default=0)
+        return [wait for wait in waits if wait.number == newest]
+
+    async def _wait_for_tasks(self) -> None:
+        wakes = [
+            record.wake_at
+            for node_id, record in self.records.items()
+            if record.state is NodeState.WAITING and record.wake_at is not None and node_id not in self.tasks.values()
+        ]
+        # While nothing may start, a due wait would only make this loop spin.
+        has_room = len(self.tasks) < self.parts.node_concurrency
+        pause = max(0.0, (min(wakes) - self.parts.clock.now()) / 1000) if wakes and has_room else None
+        if self.parts.dispatcher.is_stopping:
+            done, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            nudged = asyncio.create_task(self._nudge.wait())
+            try:
+                done, _ = await asyncio.wait(
+                    {*self.tasks, nudged}, timeout=pause, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                nudged.cancel()
+        for task in done & self.tasks.keys():
+            del self.tasks[task]
+            task.result()
+        if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
+            await self._take_arrivals()
+
+    async def _take_arrivals(self) -> None:
+        self.parts.dispatcher.seen(self.run.run_id)
+        self.run.waits = await self.parts.store.arrivals(self.run)
+
+    async def _pause(self) -> bool:
+        """Nothing runs and something waits: linger for a short wait, else park the run. True when parked."""
+        wakes = [record.wake_at for record in self.records.values() if record.state is NodeState.WAITING]
+        times = [wake_at for wake_at in wakes if wake_at is not None]
+        wake_at = min(times) if times else None
+        now = self.parts.clock.now()
+        if wake_at is not None and wake_at - now <= LINGER_MS:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, (wake_at - now) / 1000)):
+                    await self._nudge.wait()
+            if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
+                await self._take_arrivals()
+            return False
+        if await self.parts.store.park(self.run, wake_at, now):
+            if wake_at is not None:
+                self.parts.dispatcher.wake_at(self.run.run_id, wake_at)
+            return True
+        await self._take_arrivals()
+        return False
+
+    async def _end(self, *, is_failing: bool) -> None:
+        now = self.parts.clock.now()
+        facts: list[Fact] = []
+        if is_failing:
+            reached = {node_id for node_id, known in self.progress.items() if known.state.is_end}
+            facts = [
+                NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in self.graph.order if node_id not in reached
+            ]
+            node_id, failure = self._first_failure()
+            label = self.graph.nodes[node_id].label
+            detail: JsonObject = {"nodeId": node_id, "node": label}
+            whole = Failure(failure.code, f"“{label}” failed: {failure.message}", failure.hint, detail)
+            facts.append(Logged("The run failed.", now, level="error"))
+            facts.append(RunEnded(RunState.FAILED, now, failure=whole))
+        else:
+            output = run_output(self.graph, self.progress)
+            facts.append(Logged("The run completed.", now))
+            facts.append(RunEnded(RunState.COMPLETED, now, output=output))
+        await self.engine.record(self.run, facts)
+
+    def _first_failure(self) -> tuple[str, Failure]:
+        failed = [
+            record
+            for node_id, record in self.records.items()
+            if record.state is NodeState.FAILED and record.failure and not self.graph.handles_errors(node_id)
+        ]
+        first = min(failed, key=lambda record: record.ended_at or 0)
+        failure = first.failure or Failure("internal_error", "It failed without a reason.")
+        return first.node_id, failure
+
+    async def _abandon_tasks(self) -> None:
+        """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def learn(self, record: NodeRecord) -> None:
+        """A node's new state, after it was committed."""
+        self._learn(record.node_id, record)
+
+    def scope(self, node: Node, data: JsonValue) -> Scope:
+        """What the node's expressions see."""
+        first: JsonObject = {}
+        nodes: dict[str, JsonObject] = {}
+        for wait in self.run.waits:
+            if wait.number == 0:
+                own: JsonObject = {"callbackUrl": self.callback_url(wait.token), "correlationToken": wait.token}
+                nodes[wait.node_id] = own
+        for node_id in self.graph.order:
+            if node_id in nodes:
+                first = nodes[node_id]
+                break
+        for node_id, known in self.progress.items():
+            if known.state is NodeState.COMPLETED:
+                nodes[node_id] = {**nodes.get(node_id, {}), "output": known.output}
+            elif known.state is NodeState.FAILED:
+                failure = self.records[node_id].failure
+                nodes[node_id] = {**nodes.get(node_id, {}), "error": failure.as_json() if failure else {}}
+        for other in reversed(self.graph.definition.nodes):
+            # Labels are what people write; of several equal ones the first node's counts, and ids win over labels.
+            if other.id in nodes and other.label not in self.graph.nodes:
+                nodes[other.label] = nodes[other.id]
+        run: JsonObject = {
+            "id": self.run.run_id,
+            "input": self.run.input,
+            "orchestratorId": self.run.orchestrator_id,
+            "orchestratorName": self.run.orchestrator_name,
+            "createdDate": self.run.created_at,
+            "callbackUrl": first.get("callbackUrl", ""),
+            "correlationToken": first.get("correlationToken", ""),
+        }
+        return Scope(data=data, run=run, nodes=nodes, vars=self.run.variables)
+
+    def callback_url(self, token: str) -> str:
+        """The complete callback address for a token of this run."""
+        return self.parts.callback_url(self.run.run_id, token)
+

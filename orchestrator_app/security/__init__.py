@@ -1,0 +1,1 @@
+"""What keeps secrets secret and calls where they belong: network guard, vault, tokens, redaction, JSON reading."""

@@ -1,0 +1,108 @@
+"""Callbacks: what arrives from outside on a token is stored once and wakes its run."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from jsonschema import Draft202012Validator, SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from sqlalchemy import Connection
+
+from orchestrator_app.domain.definition import from_stored
+from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.ports import Dispatcher
+from orchestrator_app.errors import InvalidInput, NotFound
+from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.storage import callbacks as rows
+from orchestrator_app.storage import runs as run_rows
+from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.payloads import loads
+
+TOKEN_KEY = "correlationToken"  # noqa: S105 - the name of a key, not a token
+MAX_REPORTED_ERRORS = 20
+
+
+class Callbacks:
+    """The one use case behind the public callback address."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        hub: Hub,
+        *,
+        token_hash: Callable[[str], str],
+        now: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._hub = hub
+        self._token_hash = token_hash
+        self._now = now
+
+    async def receive(self, run_id: str, token: str, body: JsonValue) -> Literal["accepted", "duplicate"]:
+        """Store a callback and wake its run; the answer is given once it is on disk.
+
+        Args:
+            run_id: Run named in the address.
+            token: The token, from whichever place it came.
+            body: Parsed JSON; the token in it, if any, is not kept.
+
+        Raises:
+            NotFound: Unknown, used for something else, expired: always the same.
+            InvalidInput: The body does not meet the node's schema; the wait goes on.
+        """
+        if not token:
+            raise _unknown()
+        kept = {key: value for key, value in body.items() if key != TOKEN_KEY} if isinstance(body, dict) else body
+        digest, now = self._token_hash(token), self._now()
+
+        schema = await self._database.read(lambda connection: _schema_of(connection, run_id, digest))
+        _check_schema(schema, kept)
+        received = await self._database.write(
+            lambda connection: rows.receive(connection, run_id, digest, kept, now)
+        )
+        if received.outcome == "unknown":
+            raise _unknown()
+        if received.outcome == "accepted":
+            self._hub.publish(Change("run", received.workspace_id, run_id, received.seq, received.orchestrator_id))
+            self._dispatcher.enqueue(run_id)
+        return received.outcome
+
+
+def _schema_of(connection: Connection, run_id: str, digest: str) -> JsonValue:
+    """The schema of the node whose open wait the token belongs to, or None."""
+    wait = rows.find_wait(connection, run_id, digest)
+    if wait is None or not wait.is_open:
+        return None
+    node = from_stored(loads(run_rows.definition_of(connection, wait.version_id))).node(wait.node_id)
+    return node.config.get("schema") if node else None
+
+
+def _check_schema(schema: JsonValue, body: JsonValue) -> None:
+    if not isinstance(schema, dict) or not schema:
+        return
+    try:
+        Draft202012Validator.check_schema(schema)
+        # An empty registry: references to other documents are never fetched.
+        found = list(Draft202012Validator(schema, registry=Registry()).iter_errors(body))
+    except (SchemaError, Unresolvable) as error:
+        raise InvalidInput(
+            "The schema of the node that waits is wrong itself.",
+            hint="Correct “Body schema” in the editor and start a new run.",
+            errors=[{"field": "schema", "message": str(error).splitlines()[0][:300]}],
+        ) from error
+    if found:
+        errors = [
+            {"field": "/".join(str(part) for part in error.absolute_path), "message": error.message[:300]}
+            for error in found[:MAX_REPORTED_ERRORS]
+        ]
+        raise InvalidInput(
+            "The body does not meet the schema of the node that waits.",
+            hint="Correct the body and call again; the token is still good.",
+            errors=errors,
+        )
+
+
+def _unknown() -> NotFound:
+    return NotFound("There is no such callback.", hint="The token may be wrong, used up or expired.")

@@ -1,0 +1,345 @@
+"""Connections to platforms: stored with sealed secrets that nobody can read back, tested, and opened for calls."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection as DatabaseConnection
+
+from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
+from orchestrator_app.providers.base import Connection, ConnectionCheck, Provider
+from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.security.vault import Vault
+from orchestrator_app.services.views import ConnectionView, ProviderView
+from orchestrator_app.storage import connections as rows
+from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.payloads import dumps, loads
+
+MIN_SECRET_LENGTH = 8
+MAX_VALUE_LENGTH = 10_000
+MAX_NAME_LENGTH = 200
+# An opened connection is kept this long, so that a burst of calls does not read and decrypt it each time.
+KEPT_SECONDS = 10.0
+
+
+class Connections:
+    """Use cases around stored connections. Secrets go in and never come out but into a provider's call."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        providers: Mapping[str, Provider],
+        hub: Hub,
+        *,
+        now: Callable[[], int],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._providers = providers
+        self._hub = hub
+        self._now = now
+        self._new_id = new_id
+        self._opened: dict[tuple[str, str], tuple[float, Connection]] = {}
+
+    # --- for people ---
+
+    async def providers(self, workspace_id: str) -> tuple[ProviderView, ...]:
+        """All platforms with their connections."""
+        stored = await self.list(workspace_id)
+        return tuple(
+            ProviderView(
+                key=provider.key,
+                title=provider.title,
+                capabilities=tuple(sorted(capability.value for capability in provider.capabilities)),
+                fields=tuple(
+                    {
+                        "key": field.key,
+                        "label": field.label,
+                        "help": field.help,
+                        "isSecret": field.is_secret,
+                        "isOrigin": field.is_origin,
+                        "required": field.required,
+                        "placeholder": field.placeholder,
+                    }
+                    for field in provider.credential_fields
+                ),
+                connections=tuple(view for view in stored if view.provider == provider.key),
+            )
+            for provider in self._providers.values()
+        )
+
+    async def list(self, workspace_id: str) -> tuple[ConnectionView, ...]:
+        """All connections of the workspace."""
+        found = await self._database.read(lambda connection: rows.list_connections(connection, workspace_id))
+        return tuple(self._view(row) for row in found)
+
+    async def get(self, workspace_id: str, connection_id: str) -> ConnectionView:
+        """One connection.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+        return self._view(await self._row(workspace_id, connection_id))
+
+    async def connect(
+        self, workspace_id: str, provider_key: str, *, name: str, credentials: Mapping[str, str]
+    ) -> ConnectionView:
+        """Store a new connection; its secrets are sealed before they reach the database.
+
+        Raises:
+            InvalidInput: A field is missing, unknown or not acceptable.
+            Conflict: The platform has a connection of that name already.
+        """
+        provider = self._provider(provider_key)
+        values = _checked(provider, credentials)
+        name = _checked_name(name or provider.title)
+        connection_id, now = self._new_id(), self._now()
+        settings, secrets = self._split(provider, values, workspace_id, connection_id)
+
+        def work(connection: DatabaseConnection) -> None:
+            stored = rows.insert(
+                connection,
+                workspace_id,
+                connection_id=connection_id,
+                provider=provider.key,
+                name=name,
+                settings=settings,
+                secrets=secrets,
+                now=now,
+            )
+            if not stored:
+                raise _name_taken(provider, name)
+
+        await self._database.write(work)
+        self._hub.publish(Change("connection", workspace_id, connection_id))
+        await self.check(workspace_id, connection_id)
+        return await self.get(workspace_id, connection_id)
+
+    async def update(
+        self, workspace_id: str, connection_id: str, *, name: str | None, credentials: Mapping[str, str]
+    ) -> ConnectionView:
+        """Change a connection. A secret that is not given stays, unless an address it is bound to changes.
+
+        Raises:
+            NotFound: There is none by that id here.
+            InvalidInput: A field is not acceptable, or the address changed and the secret was not entered again.
+            Conflict: The name is taken.
+        """
+        row = await self._row(workspace_id, connection_id)
+        provider = self._provider(row.provider)
+        present = self._values(row)
+        given = {key: value for key, value in credentials.items() if value != ""}
+        moved = [
+            field.label
+            for field in provider.credential_fields
+            if field.is_origin and field.key in given and _origin(given[field.key]) != _origin(present.get(field.key, ""))
+        ]
+        kept_secrets = [
+            field for field in provider.credential_fields if field.is_secret and present.get(field.key) and field.key not in given
+        ]
+        if moved and kept_secrets:
+            message = f"{' and '.join(moved)} changed, so enter {kept_secrets[0].label} again."
+            raise InvalidInput(
+                message,
+                hint="A key is only ever sent to the address it was entered for.",
+                errors=[{"field": kept_secrets[0].key, "message": message}],
+            )
+        values = _checked(provider, present | given)
+        new_name = _checked_name(name) if name is not None else row.name
+        settings, secrets = self._split(provider, values, workspace_id, connection_id)
+        now = self._now()
+
+        def work(connection: DatabaseConnection) -> None:
+            stored = rows.update(
+                connection,
+                workspace_id,
+                connection_id=connection_id,
+                name=new_name,
+                settings=settings,
+                secrets=secrets,
+                now=now,
+            )
+            if not stored:
+                raise _name_taken(provider, new_name)
+
+        await self._database.write(work)
+        self._opened.pop((workspace_id, connection_id), None)
+        await self.check(workspace_id, connection_id)
+        return await self.get(workspace_id, connection_id)
+
+    async def delete(self, workspace_id: str, connection_id: str) -> None:
+        """Forget a connection and its secrets.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+        deleted = await self._database.write(lambda connection: rows.delete(connection, workspace_id, connection_id))
+        if not deleted:
+            raise _not_found()
+        self._opened.pop((workspace_id, connection_id), None)
+        self._hub.publish(Change("connection", workspace_id, connection_id))
+
+    async def test(self, provider_key: str, credentials: Mapping[str, str]) -> ConnectionCheck:
+        """Try credentials without storing them.
+
+        Raises:
+            InvalidInput: A field is missing, unknown or not acceptable.
+        """
+        provider = self._provider(provider_key)
+        return await provider.test(Connection("", provider.key, provider.title, _checked(provider, credentials)))
+
+    async def check(self, workspace_id: str, connection_id: str) -> ConnectionCheck:
+        """Try a stored connection and remember how it fares.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+        connection = await self.open(workspace_id, connection_id)
+        outcome = await self._provider(connection.provider).test(connection)
+        await self.mark(workspace_id, connection_id, outcome.status, outcome.detail)
+        return outcome
+
+    # --- for calls ---
+
+    async def mark(self, workspace_id: str, connection_id: str, status: str, detail: str) -> None:
+        """Remember what was seen of a connection; open pages learn it at once."""
+        now = self._now()
+        await self._database.write(
+            lambda connection: rows.set_status(
+                connection, workspace_id, connection_id=connection_id, status=status, detail=detail, now=now
+            )
+        )
+        self._hub.publish(Change("connection", workspace_id, connection_id, now))
+
+    async def open(self, workspace_id: str, connection_id: str) -> Connection:
+        """The connection with its secrets, for a provider's eyes only.
+
+        Raises:
+            NotFound: There is none by that id here; an id of another workspace is the same.
+            CredentialUnreadable: No key opens it.
+        """
+        known = self._opened.get((workspace_id, connection_id))
+        if known is not None and time.monotonic() - known[0] < KEPT_SECONDS:
+            return known[1]
+        if connection_id in self._providers and not self._providers[connection_id].credential_fields:
+            return Connection(connection_id, connection_id, self._providers[connection_id].title)
+        row = await self._row(workspace_id, connection_id)
+        opened = Connection(row.id, row.provider, row.name, self._values(row))
+        self._opened[workspace_id, connection_id] = (time.monotonic(), opened)
+        return opened
+
+    def opened(self, workspace_id: str, connection_id: str) -> Connection | None:
+        """The connection if a call opened it lately."""
+        known = self._opened.get((workspace_id, connection_id))
+        return known[1] if known else None
+
+    def secrets_of(self, connection: Connection) -> tuple[str, ...]:
+        """The secret values of an opened connection."""
+        provider = self._providers[connection.provider]
+        keys = {field.key for field in provider.credential_fields if field.is_secret}
+        return tuple(value for key, value in connection.values.items() if key in keys and value)
+
+    # --- inside ---
+
+    def _provider(self, key: str) -> Provider:
+        provider = self._providers.get(key)
+        if provider is None:
+            known = ", ".join(self._providers)
+            raise NotFound(f"There is no provider “{key[:40]}”.", hint=f"Known providers: {known}.")
+        return provider
+
+    async def _row(self, workspace_id: str, connection_id: str) -> rows.ConnectionRow:
+        row = await self._database.read(lambda connection: rows.get(connection, workspace_id, connection_id))
+        if row is None:
+            raise _not_found()
+        return row
+
+    def _split(
+        self, provider: Provider, values: Mapping[str, str], workspace_id: str, connection_id: str
+    ) -> tuple[str, str]:
+        keys = {field.key for field in provider.credential_fields if field.is_secret}
+        plain = {key: value for key, value in values.items() if key not in keys}
+        secret = {key: value for key, value in values.items() if key in keys}
+        return dumps(dict(plain)), self._vault.seal(dumps(dict(secret)), row=_vault_row(workspace_id, connection_id))
+
+    def _values(self, row: rows.ConnectionRow) -> dict[str, str]:
+        opened = self._vault.open_sealed(row.secrets, row=_vault_row(row.workspace_id, row.id))
+        plain: dict[str, str] = loads(row.settings)
+        secret: dict[str, str] = loads(opened)
+        return plain | secret
+
+    def _view(self, row: rows.ConnectionRow) -> ConnectionView:
+        secrets_set: tuple[str, ...] = ()
+        status, detail = row.status, row.status_detail
+        try:
+            sealed = self._vault.open_sealed(row.secrets, row=_vault_row(row.workspace_id, row.id))
+        except CredentialUnreadable as error:
+            status, detail = "unreadable", f"{error.message} {error.hint}".strip()
+        else:
+            opened: dict[str, Any] = loads(sealed)
+            secrets_set = tuple(sorted(key for key, value in opened.items() if value))
+        return ConnectionView(
+            id=row.id,
+            provider=row.provider,
+            name=row.name,
+            settings=loads(row.settings),
+            secrets_set=secrets_set,
+            status=status,
+            status_detail=detail,
+            checked_date=row.checked_date,
+            created_date=row.created_date,
+            updated_date=row.updated_date,
+        )
+
+
+def _vault_row(workspace_id: str, connection_id: str) -> str:
+    return f"provider_connection|secrets|{connection_id}|{workspace_id}"
+
+
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > MAX_NAME_LENGTH:
+        message = f"The name must have 1 to {MAX_NAME_LENGTH} characters."
+        raise InvalidInput(message, errors=[{"field": "name", "message": message}])
+    return name
+
+
+def _checked(provider: Provider, credentials: Mapping[str, str]) -> dict[str, str]:
+    fields = {field.key: field for field in provider.credential_fields}
+    errors = [
+        {"field": key, "message": f"{provider.title} has no field “{key[:60]}”."}
+        for key in credentials
+        if key not in fields
+    ]
+    values: dict[str, str] = {}
+    for key, field in fields.items():
+        value = credentials.get(key, "").strip()
+        if not value and field.required:
+            errors.append({"field": key, "message": f"{field.label} is missing."})
+        elif len(value) > MAX_VALUE_LENGTH:
+            errors.append({"field": key, "message": f"{field.label} is longer than {MAX_VALUE_LENGTH} characters."})
+        elif value and field.is_secret and len(value) < MIN_SECRET_LENGTH:
+            errors.append({"field": key, "message": f"{field.label} must have at least {MIN_SECRET_LENGTH} characters."})
+        elif value and field.is_origin and urlsplit(value).scheme not in {"http", "https"}:
+            errors.append({"field": key, "message": f"{field.label} must start with http:// or https://."})
+        if value:
+            values[key] = value
+    if errors:
+        raise InvalidInput(errors[0]["message"], errors=errors)
+    return values
+
+
+def _not_found() -> NotFound:
+    return NotFound("There is no such connection.", hint="It may have been deleted. Choose or make another one.")
+
+
+def _name_taken(provider: Provider, name: str) -> Conflict:
+    return Conflict(f"{provider.title} has a connection called “{name}” already.", hint="Choose another name.")

@@ -1,0 +1,118 @@
+"""The engine's way to the platforms: finds the connection, opens its secret, calls the provider, keeps secrets in."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
+from orchestrator_app.errors import (
+    CredentialRefused,
+    NotSupported,
+    OrchestratorError,
+    ProviderError,
+    ProviderRefused,
+    Unavailable,
+)
+from orchestrator_app.providers.base import Connection, Provider
+from orchestrator_app.security.redaction import Redactor
+from orchestrator_app.services.connections import Connections
+
+
+class Gateway:
+    """``domain.ports.ProviderGateway`` over stored connections."""
+
+    def __init__(self, providers: Mapping[str, Provider], connections: Connections) -> None:
+        self._providers = providers
+        self._connections = connections
+
+    def capabilities(self, provider: str) -> frozenset[str]:
+        """See the port."""
+        known = self._providers.get(provider)
+        return frozenset(capability.value for capability in known.capabilities) if known else frozenset()
+
+    async def execute(self, workspace_id: str, call: RemoteCall) -> RemoteAnswer:
+        """See the port."""
+        provider, connection = await self._open(workspace_id, call, "execute")
+        if connection is not None:
+            _check_origin(provider, connection, call)
+        try:
+            answer = await provider.execute(connection, call)
+        except CredentialRefused as error:
+            await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
+            raise
+        redactor = self._redactor(connection)
+        return replace(answer, output=redactor.value(answer.output, known_only=True), message=redactor.text(answer.message))
+
+    async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
+        """See the port."""
+        provider, connection = await self._open(workspace_id, call, "poll")
+        try:
+            look = await provider.poll(connection, call, memo)
+        except CredentialRefused as error:
+            await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
+            raise
+        redactor = self._redactor(connection)
+        return replace(look, output=redactor.value(look.output, known_only=True), message=redactor.text(look.message))
+
+    def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
+        """See the port."""
+        opened = self._connections.opened(workspace_id, call.connection_id)
+        secrets = [*(self._connections.secrets_of(opened) if opened else ()), call.callback_token]
+        return Redactor([secret for secret in secrets if secret]).value(value)
+
+    def _redactor(self, connection: Connection | None) -> Redactor:
+        return Redactor(self._connections.secrets_of(connection) if connection else ())
+
+    async def _open(self, workspace_id: str, call: RemoteCall, operation: str) -> tuple[Provider, Connection | None]:
+        provider = self._providers.get(call.provider)
+        if provider is None:
+            known = ", ".join(self._providers)
+            raise NotSupported(
+                f"There is no provider “{call.provider}” here yet.",
+                hint=f"Choose one of: {known}.",
+                provider=call.provider,
+                operation=operation,
+            )
+        if not call.connection_id or call.connection_id == call.provider:
+            return provider, None
+        try:
+            connection = await self._connections.open(workspace_id, call.connection_id)
+        except (Unavailable, ProviderError):
+            raise
+        except OrchestratorError as error:
+            hint = error.hint or "Open the node and choose another connection."
+            raise ProviderRefused(
+                error.message, hint=hint, provider=call.provider, operation=operation
+            ) from error
+        if connection.provider != call.provider:
+            raise ProviderRefused(
+                f"The connection “{connection.name}” is for {connection.provider}, not for {call.provider}.",
+                hint="Choose a connection of the same platform.",
+                provider=call.provider,
+                operation=operation,
+            )
+        return provider, connection
+
+
+def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) -> None:
+    """A stored secret goes only to the origins it was entered for."""
+    if not call.url:
+        return
+    allowed: set[str] = set()
+    for field in provider.credential_fields:
+        value = connection.values.get(field.key, "")
+        if field.is_origin and value:
+            parts = urlsplit(value)
+            allowed.add(f"{parts.scheme}://{parts.netloc}".lower())
+    parts = urlsplit(call.url)
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    if origin not in allowed:
+        raise ProviderRefused(
+            f"The connection “{connection.name}” is bound to {', '.join(sorted(allowed)) or 'no address'}; its key is "
+            f"not sent to {origin}.",
+            hint="Use an address of that connection, or call this one without a connection.",
+            provider=provider.key,
+            operation="execute",
+        )
+

@@ -1,0 +1,134 @@
+"""From rows to the views of runs."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from orchestrator_app.domain.definition import from_stored
+from orchestrator_app.domain.planning import Graph, Progress, edge_state
+from orchestrator_app.domain.runs import NodeState
+from orchestrator_app.services.views import (
+    AttemptView,
+    LogLine,
+    NodeRunView,
+    NodeStatus,
+    RunDetail,
+    RunLive,
+    RunSummary,
+)
+from orchestrator_app.storage import runs as rows
+from orchestrator_app.storage.payloads import loads
+
+AwaitedUrl = Callable[[str, str, str], str]
+
+
+def run_summary(row: rows.RunRow) -> RunSummary:
+    """The row of the history."""
+    return RunSummary(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        orchestrator_id=row.orchestrator_id,
+        orchestrator_name=row.orchestrator_name,
+        version=row.version,
+        state=row.state,
+        trigger=row.trigger,
+        seq=row.seq,
+        created_date=row.created_date,
+        started_date=row.started_date,
+        ended_date=row.ended_date,
+        wake_at=row.wake_at,
+        parent_run_id=row.parent_run_id,
+        failure=loads(row.failure),
+    )
+
+
+def _edge_states(graph: Graph, nodes: list[rows.NodeRow]) -> dict[str, str]:
+    progress = {node.node_id: Progress(NodeState(node.state), node.handles) for node in nodes}
+    return {edge.id: edge_state(graph, edge, progress) for edge in graph.definition.edges}
+
+
+def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
+    """States only: small enough to be read several times a second."""
+    graph = Graph(from_stored(loads(rows.definition_of(connection, row.version_id))))
+    nodes = rows.nodes(connection, row.id, with_payloads=False)
+    statuses = tuple(
+        NodeStatus(
+            node_id=node.node_id,
+            state=node.state,
+            attempt=node.attempt,
+            started_date=node.started_date,
+            ended_date=node.ended_date,
+            wait_reason=node.wait_reason,
+            message=(node.failure or {}).get("message", ""),
+        )
+        for node in nodes
+    )
+    return RunLive(run_summary(row), statuses, _edge_states(graph, nodes))
+
+
+def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl) -> RunDetail:
+    """Everything about a run."""
+    definition = loads(rows.definition_of(connection, row.version_id))
+    graph = Graph(from_stored(definition))
+    nodes = rows.nodes(connection, row.id, with_payloads=True)
+    by_id = {node.node_id: node for node in nodes}
+    attempts: dict[str, list[AttemptView]] = defaultdict(list)
+    for attempt in rows.attempts(connection, row.id):
+        attempts[attempt.node_id].append(
+            AttemptView(
+                number=attempt.number,
+                request=attempt.request,
+                response=attempt.response,
+                status_code=attempt.status_code,
+                failure=attempt.failure,
+                next_try_at=attempt.next_try_at,
+                started_date=attempt.started_date,
+                ended_date=attempt.ended_date,
+            )
+        )
+    urls = {
+        wait.node_id: awaited_url(row.id, wait.id, wait.token_sealed)
+        for wait in rows.waits(connection, row.id)
+        if wait.received_date is None and wait.closed_date is None
+    }
+    views: list[NodeRunView] = []
+    for node_id in graph.order:
+        node, kind = by_id.get(node_id), graph.nodes[node_id]
+        if node is None:
+            views.append(NodeRunView(node_id, kind.label, kind.kind, NodeState.PENDING.value))
+            continue
+        is_waiting = node.state == NodeState.WAITING and node.wait_reason == "callback"
+        views.append(
+            NodeRunView(
+                node_id=node_id,
+                label=kind.label,
+                kind=kind.kind,
+                state=node.state,
+                attempt=node.attempt,
+                input=node.input,
+                output=node.output,
+                handles=node.handles,
+                failure=node.failure,
+                wait_reason=node.wait_reason,
+                wake_at=node.wake_at,
+                started_date=node.started_date,
+                ended_date=node.ended_date,
+                attempts=tuple(attempts[node_id]),
+                callback_url=urls.get(node_id, "") if is_waiting else "",
+            )
+        )
+    labels = {node.id: node.label for node in graph.definition.nodes}
+    logs = tuple(
+        LogLine(line.at, line.level, line.message, line.node_id, labels.get(line.node_id, ""))
+        for line in rows.logs(connection, row.id)
+    )
+    return RunDetail(
+        summary=run_summary(row),
+        input=rows.input_of(connection, row.id),
+        output=rows.output_of(connection, row.id),
+        definition=definition,
+        nodes=tuple(views),
+        edges=_edge_states(graph, nodes),
+        logs=logs,
+    )

@@ -1,0 +1,279 @@
+"""Runs: started, listed, read, followed live, cancelled and run again."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Connection
+
+from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.ports import Dispatcher
+from orchestrator_app.domain.runs import RunState
+from orchestrator_app.domain.validation import validate
+from orchestrator_app.errors import Conflict, InvalidDefinition, InvalidInput, NotFound
+from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.services.run_views import live_view, run_detail, run_summary
+from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
+from orchestrator_app.storage import orchestrators as orchestrator_rows
+from orchestrator_app.storage import payloads
+from orchestrator_app.storage import runs as rows
+from orchestrator_app.storage.database import Database
+
+MAX_PAGE = 200
+MAX_WAIT_SECONDS = 60.0
+MAX_KEY_LENGTH = 255
+# A lost notification only delays an answer by this much.
+LOOK_AGAIN_SECONDS = 2.0
+
+
+class Runs:
+    """Use cases around runs. Every call takes the workspace; a run of another one is not found."""
+
+    def __init__(
+        self,
+        database: Database,
+        dispatcher: Dispatcher,
+        hub: Hub,
+        *,
+        callback_url: Callable[[str, str], str],
+        unseal: Callable[[str, str], str],
+        now: Callable[[], int],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._dispatcher = dispatcher
+        self._hub = hub
+        self._callback_url = callback_url
+        self._unseal = unseal
+        self._now = now
+        self._new_id = new_id
+
+    async def start(
+        self,
+        workspace_id: str,
+        orchestrator_id: str,
+        data: JsonValue,
+        *,
+        trigger: str,
+        idempotency_key: str = "",
+        parent_run_id: str | None = None,
+    ) -> tuple[RunSummary, bool]:
+        """Begin a run of the newest version. When this returns, the run is on disk and will be carried out.
+
+        Args:
+            data: The run's input.
+            trigger: Who asked: ``ui`` or ``api``.
+            idempotency_key: A second start with the same key returns the first run.
+
+        Returns:
+            The run, and whether it is new.
+
+        Raises:
+            NotFound: There is no such orchestrator here.
+            InvalidDefinition: The graph has problems that block a run.
+            Conflict: The key was used with other input.
+        """
+        if len(idempotency_key) > MAX_KEY_LENGTH:
+            raise InvalidInput(f"An Idempotency-Key may have at most {MAX_KEY_LENGTH} characters.")
+        run_id, now = self._new_id(), self._now()
+        digest = hashlib.sha256(payloads.dumps(data).encode()).hexdigest()
+
+        def work(connection: Connection) -> tuple[rows.RunRow, bool]:
+            orchestrator = orchestrator_rows.get(connection, workspace_id, orchestrator_id)
+            if orchestrator is None:
+                raise NotFound("There is no such orchestrator.", hint="It may have been deleted.")
+            _check_runnable(orchestrator.name, orchestrator.definition)
+            stored = rows.insert_run(
+                connection,
+                workspace_id,
+                run_id=run_id,
+                orchestrator_id=orchestrator_id,
+                orchestrator_name=orchestrator.name,
+                version_id=orchestrator.version_id,
+                version=orchestrator.version,
+                trigger=trigger,
+                data=data,
+                input_digest=digest,
+                idempotency_key=idempotency_key or None,
+                parent_run_id=parent_run_id,
+                now=now,
+            )
+            if not stored.is_new and stored.input_digest != digest:
+                raise Conflict(
+                    "This Idempotency-Key was used before with other input.",
+                    hint="Use a new key for new input, or send the same input again.",
+                )
+            row = rows.get(connection, workspace_id, stored.run_id)
+            if row is None:  # pragma: no cover - it was inserted above
+                raise NotFound("There is no such run.")
+            return row, stored.is_new
+
+        row, is_new = await self._database.write(work)
+        if is_new:
+            self._hub.publish(Change("run", workspace_id, row.id, 0, orchestrator_id))
+            self._dispatcher.enqueue(row.id)
+        return run_summary(row), is_new
+
+    async def page(
+        self,
+        workspace_id: str,
+        *,
+        states: Sequence[str] = (),
+        orchestrator_id: str = "",
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+        query: str = "",
+        cursor: str = "",
+        limit: int = 50,
+    ) -> Page[RunSummary]:
+        """The history, newest first.
+
+        Raises:
+            InvalidInput: A state is unknown.
+        """
+        unknown = [state for state in states if state not in RunState.__members__]
+        if unknown:
+            known = ", ".join(RunState)
+            raise InvalidInput(f"There is no run state “{unknown[0][:20]}”.", hint=f"States: {known}.")
+        found, following = await self._database.read(
+            lambda connection: rows.page(
+                connection,
+                workspace_id,
+                states=states,
+                orchestrator_id=orchestrator_id,
+                from_ms=from_ms,
+                to_ms=to_ms,
+                query=query,
+                cursor=cursor,
+                limit=max(1, min(limit, MAX_PAGE)),
+            )
+        )
+        return Page(tuple(run_summary(row) for row in found), following)
+
+    async def counts(self, workspace_id: str) -> dict[str, int]:
+        """How many runs there are in each state."""
+        return await self._database.read(lambda connection: rows.state_counts(connection, workspace_id))
+
+    async def get(self, workspace_id: str, run_id: str) -> RunDetail:
+        """A run with everything known about it.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+
+        def work(connection: Connection) -> RunDetail:
+            return run_detail(connection, _found(rows.get(connection, workspace_id, run_id)), self._awaited_url)
+
+        return await self._database.read(work)
+
+    async def live(self, workspace_id: str, run_id: str) -> RunLive:
+        """The states of a run's nodes and edges, as the canvas follows them.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+
+        def work(connection: Connection) -> RunLive:
+            return live_view(connection, _found(rows.get(connection, workspace_id, run_id)))
+
+        return await self._database.read(work)
+
+    async def latest(self, workspace_id: str, orchestrator_id: str) -> RunSummary | None:
+        """The orchestrator's newest run, or None."""
+        page = await self.page(workspace_id, orchestrator_id=orchestrator_id, limit=1)
+        return page.items[0] if page.items else None
+
+    async def last_input(self, workspace_id: str, orchestrator_id: str) -> JsonValue:
+        """The input of the orchestrator's newest run; an empty object when there is none."""
+
+        def work(connection: Connection) -> JsonValue:
+            found, _ = rows.page(connection, workspace_id, orchestrator_id=orchestrator_id, limit=1)
+            if not found:
+                return {}
+            return rows.input_of(connection, found[0].id)
+
+        return await self._database.read(work)
+
+    async def wait(self, workspace_id: str, run_id: str, seconds: float) -> RunDetail:
+        """The run as soon as it has ended, or as it stands after the given time.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(seconds, MAX_WAIT_SECONDS)
+        async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
+            while True:
+                left = deadline - loop.time()
+                state = await self._database.read(lambda connection: rows.state_of(connection, workspace_id, run_id))
+                if state is None:
+                    raise _no_run()
+                if RunState(state).is_end or left <= 0:
+                    return await self.get(workspace_id, run_id)
+                await changes.take(min(left, LOOK_AGAIN_SECONDS))
+
+    async def cancel(self, workspace_id: str, run_id: str) -> RunSummary:
+        """End a run now. Calls under way are cut; whether they had an effect outside stays unknown.
+
+        Raises:
+            NotFound: There is none by that id here.
+            Conflict: It has ended already.
+        """
+        now = self._now()
+
+        def work(connection: Connection) -> tuple[rows.RunRow, bool]:
+            was_open = rows.cancel(connection, workspace_id, run_id, now)
+            return _found(rows.get(connection, workspace_id, run_id)), was_open
+
+        row, was_open = await self._database.write(work)
+        if not was_open:
+            raise Conflict(f"The run has ended already: {row.state}.", hint="Nothing needs to be done.")
+        self._dispatcher.cancel_hint(run_id)
+        self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id))
+        return run_summary(row)
+
+    async def rerun(self, workspace_id: str, run_id: str, *, data: JsonValue = None, trigger: str) -> RunSummary:
+        """A new run of the newest version, with the same input or the given one.
+
+        Raises:
+            NotFound: There is no such run, or its orchestrator was deleted.
+            InvalidDefinition: The graph has problems that block a run.
+        """
+
+        def work(connection: Connection) -> tuple[str, JsonValue]:
+            row = _found(rows.get(connection, workspace_id, run_id))
+            return row.orchestrator_id, rows.input_of(connection, run_id)
+
+        orchestrator_id, same = await self._database.read(work)
+        summary, _ = await self.start(
+            workspace_id,
+            orchestrator_id,
+            same if data is None else data,
+            trigger=trigger,
+            parent_run_id=run_id,
+        )
+        return summary
+
+    def _awaited_url(self, run_id: str, wait_id: str, token_sealed: str) -> str:
+        return self._callback_url(run_id, self._unseal(token_sealed, wait_id))
+
+
+def _check_runnable(name: str, definition: str) -> None:
+    result = validate(payloads.loads(definition))
+    if not result.can_run:
+        blocking = [problem for problem in result.problems if problem.blocks != "nothing"]
+        raise InvalidDefinition(
+            f"“{name}” cannot run yet: {blocking[0].message}",
+            hint="Open it in the editor; every problem is marked on its node.",
+            errors=[problem.as_json() for problem in result.problems],
+        )
+
+
+def _found(row: rows.RunRow | None) -> rows.RunRow:
+    if row is None:
+        raise _no_run()
+    return row
+
+
+def _no_run() -> NotFound:
+    return NotFound("There is no such run.", hint="Look it up in the run history.")

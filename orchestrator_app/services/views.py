@@ -1,0 +1,182 @@
+"""What services hand out: frozen values without secrets, made for screens and the API. Times: UTC epoch ms."""
+
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from orchestrator_app.domain.definition import Problem
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """One page of a list; ``cursor`` leads to the next one and is empty at the end."""
+
+    items: tuple[Item, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorSummary:
+    """A row of the list."""
+
+    id: str
+    workspace_id: str
+    name: str
+    description: str
+    version: int
+    node_count: int
+    created_date: int
+    updated_date: int
+    last_run_id: str | None = None
+    last_run_state: str | None = None
+    last_run_date: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorDetail:
+    """An orchestrator with its graph and everything wrong with it."""
+
+    id: str
+    workspace_id: str
+    name: str
+    description: str
+    version: int
+    definition: dict[str, Any]
+    problems: tuple[Problem, ...]
+    created_date: int
+    updated_date: int
+
+    @property
+    def can_run(self) -> bool:
+        """Whether nothing stands in the way of a run."""
+        return all(problem.blocks == "nothing" for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A row of the history."""
+
+    id: str
+    workspace_id: str
+    orchestrator_id: str
+    orchestrator_name: str
+    version: int
+    state: str
+    trigger: str
+    seq: int
+    created_date: int
+    started_date: int | None = None
+    ended_date: int | None = None
+    wake_at: int | None = None
+    parent_run_id: str | None = None
+    failure: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One call of a node."""
+
+    number: int
+    request: JsonObject
+    response: JsonObject | None
+    status_code: int | None
+    failure: JsonObject | None
+    next_try_at: int | None
+    started_date: int
+    ended_date: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of a run's log."""
+
+    at: int
+    level: str
+    message: str
+    node_id: str
+    node_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRunView:
+    """A node of a run, with everything known about it. ``callback_url`` is there while its callback is awaited."""
+
+    node_id: str
+    label: str
+    kind: str
+    state: str
+    attempt: int = 0
+    input: JsonValue = None
+    output: JsonValue = None
+    handles: tuple[str, ...] = ()
+    failure: JsonObject | None = None
+    wait_reason: str | None = None
+    wake_at: int | None = None
+    started_date: int | None = None
+    ended_date: int | None = None
+    attempts: tuple[AttemptView, ...] = ()
+    callback_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """What the canvas shows of a node while it runs."""
+
+    node_id: str
+    state: str
+    attempt: int
+    started_date: int | None
+    ended_date: int | None
+    wait_reason: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunLive:
+    """A run as the canvas follows it. ``edges`` maps edge ids to open, taken or not_taken."""
+
+    summary: RunSummary
+    statuses: tuple[NodeStatus, ...]
+    edges: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """A run with everything known about it; nodes are in breadth-first order, PENDING ones included."""
+
+    summary: RunSummary
+    input: JsonValue
+    output: JsonValue
+    definition: dict[str, Any]
+    nodes: tuple[NodeRunView, ...]
+    edges: dict[str, str]
+    logs: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A stored connection without its secrets; ``secrets_set`` names those that are stored."""
+
+    id: str
+    provider: str
+    name: str
+    settings: dict[str, str]
+    secrets_set: tuple[str, ...]
+    status: str
+    status_detail: str
+    checked_date: int | None
+    created_date: int
+    updated_date: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderView:
+    """A platform: what it can do, the fields of its form, and how its connections fare."""
+
+    key: str
+    title: str
+    capabilities: tuple[str, ...]
+    fields: tuple[dict[str, Any], ...]
+    connections: tuple[ConnectionView, ...] = field(default=())

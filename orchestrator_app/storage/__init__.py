@@ -1,0 +1,1 @@
+"""Tables, the database and its queries: the only place that knows SQL."""

@@ -1,0 +1,85 @@
+"""What arrives from outside on a callback token: stored once, in one transaction with the event that wakes its run."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, String, bindparam, column, select, table, text
+
+from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.runs import RunState
+from orchestrator_app.storage import payloads
+
+_FIND = text(
+    "SELECT w.node_id, w.received_date, w.closed_date, r.state, r.version_id"
+    " FROM callback_wait w JOIN orchestrator_run r ON r.id = w.run_id"
+    " WHERE w.token_hash = :token_hash AND w.run_id = :run_id"
+)
+# Whoever changes a run or what belongs to it locks the run's row first: so nothing changes between the following
+# statements, and two processes never wait for each other. SQLite has one writer and leaves the lock out.
+_LOCK_RUN = (
+    select(column("id", String))
+    .select_from(table("orchestrator_run"))
+    .where(column("id", String) == bindparam("run_id"))
+    .with_for_update(key_share=True)
+)
+_RECEIVE = text(
+    "UPDATE callback_wait SET received_date = :now, body = :body"
+    " WHERE run_id = :run_id AND token_hash = :token_hash AND received_date IS NULL AND closed_date IS NULL"
+)
+_WAKE = text(
+    "UPDATE orchestrator_run SET wake = wake + 1, seq = seq + 1 WHERE id = :run_id"
+    " RETURNING workspace_id, orchestrator_id, seq"
+)
+_LOG = text(
+    "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
+    " VALUES (:run_id, :seq, 0, :node_id, 'info', 'A callback arrived.', :now)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWait:
+    """The wait that a token belongs to. It is open while nothing arrived, nothing closed it and the run goes on."""
+
+    node_id: str
+    version_id: str
+    run_state: str
+    is_open: bool
+    has_arrived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a callback; the run's ids and new ``seq`` are there when it was accepted."""
+
+    outcome: Literal["accepted", "duplicate", "unknown"]
+    workspace_id: str = ""
+    orchestrator_id: str = ""
+    seq: int = 0
+
+
+def find_wait(connection: Connection, run_id: str, token_hash: str) -> FoundWait | None:
+    """The wait of this run that has the token, or None."""
+    row = connection.execute(_FIND, {"run_id": run_id, "token_hash": token_hash}).one_or_none()
+    if row is None:
+        return None
+    has_arrived = row.received_date is not None
+    is_open = not has_arrived and row.closed_date is None and not RunState(row.state).is_end
+    return FoundWait(row.node_id, row.version_id, row.state, is_open=is_open, has_arrived=has_arrived)
+
+
+def receive(connection: Connection, run_id: str, token_hash: str, body: JsonValue, now: int) -> Received:
+    """Store a callback and count an event for its run.
+
+    Returns:
+        ``duplicate`` when one was received on this token before, whatever became of the run; ``unknown`` when there
+        is no such token in this run, or nobody waits for it any more.
+    """
+    key = {"run_id": run_id, "token_hash": token_hash, "now": now}
+    connection.execute(_LOCK_RUN, {"run_id": run_id})
+    wait = find_wait(connection, run_id, token_hash)
+    if wait is None or not wait.is_open:
+        return Received("duplicate" if wait is not None and wait.has_arrived else "unknown")
+    connection.execute(_RECEIVE, key | {"body": payloads.store(connection, run_id, body)})
+    run = connection.execute(_WAKE, key).one()
+    connection.execute(_LOG, key | {"seq": run.seq, "node_id": wait.node_id})
+    return Received("accepted", run.workspace_id, run.orchestrator_id, run.seq)

@@ -1,0 +1,355 @@
+"""The journal of runs on SQL: claims, facts and parked runs, every write guarded by the run's epoch."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from orchestrator_app.domain.definition import Definition, from_stored
+from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, OpenRun, WaitRecord
+from orchestrator_app.domain.runs import (
+    AttemptEnded,
+    AttemptStarted,
+    Fact,
+    Failure,
+    Logged,
+    NodeEnded,
+    NodeParked,
+    NodeStarted,
+    NodeState,
+    RunEnded,
+    RunState,
+    WaitOpened,
+)
+from orchestrator_app.errors import LeaseLost
+from orchestrator_app.storage import payloads
+from orchestrator_app.storage.database import Database
+
+CACHED_DEFINITIONS = 256
+
+Seal = Callable[[str, str], str]
+Changed = Callable[[str, str, str, int], None]
+
+_CLAIM = text(
+    "UPDATE orchestrator_run SET epoch = epoch + 1, seq = seq + 1, owner = :owner, state = 'RUNNING', wake_at = NULL,"
+    " started_date = COALESCE(started_date, :now)"
+    " WHERE id = :id AND state IN ('PENDING', 'RUNNING', 'WAITING')"
+    " RETURNING workspace_id, orchestrator_id, orchestrator_name, version_id, epoch, wake, seq, input, created_date"
+)
+_GUARD = text(
+    "UPDATE orchestrator_run SET seq = seq + 1 WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
+)
+_END = text(
+    "UPDATE orchestrator_run SET seq = seq + 1, state = :state, output = :output, failure = :failure,"
+    " ended_date = :at, wake_at = NULL WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
+)
+_PARK = text(
+    "UPDATE orchestrator_run SET seq = seq + 1, state = 'WAITING', wake_at = :wake_at"
+    " WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' AND wake = :wake RETURNING seq"
+)
+_OWNED = text("SELECT wake FROM orchestrator_run WHERE id = :id AND epoch = :epoch AND state = 'RUNNING'")
+_NODES = text(
+    "SELECT node_id, state, attempt, input, output, handles, failure, wait_reason, wake_at, memo, started_date,"
+    " ended_date FROM node_run WHERE run_id = :id"
+)
+_OPEN_ATTEMPTS = text("SELECT node_id, number FROM attempt WHERE run_id = :id AND ended_date IS NULL")
+_WAITS = text(
+    "SELECT id, node_id, number, token_sealed, body, received_date FROM callback_wait WHERE run_id = :id ORDER BY id"
+)
+_NODE_STARTED = text(
+    "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, started_date)"
+    " VALUES (:run_id, :node_id, 0, 'RUNNING', 0, :seq, :input, :at)"
+    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = 'RUNNING', seq = :seq, input = :input"
+    " WHERE node_run.ended_date IS NULL"
+)
+_ATTEMPT_STARTED = text(
+    "INSERT INTO attempt (run_id, node_id, iteration, number, request, started_date)"
+    " VALUES (:run_id, :node_id, 0, :number, :request, :at) ON CONFLICT DO NOTHING"
+)
+_NODE_ATTEMPT = text(
+    "UPDATE node_run SET state = 'RUNNING', attempt = :number, seq = :seq, wait_reason = NULL, wake_at = NULL"
+    " WHERE run_id = :run_id AND node_id = :node_id AND iteration = 0 AND ended_date IS NULL"
+)
+_ATTEMPT_ENDED = text(
+    "UPDATE attempt SET ended_date = :at, status_code = :status_code, response = :response, failure = :failure,"
+    " next_try_at = :next_try_at"
+    " WHERE run_id = :run_id AND node_id = :node_id AND iteration = 0 AND number = :number AND ended_date IS NULL"
+)
+_NODE_PARKED = text(
+    "UPDATE node_run SET state = 'WAITING', seq = :seq, wait_reason = :reason, wake_at = :wake_at, memo = :memo"
+    " WHERE run_id = :run_id AND node_id = :node_id AND iteration = 0 AND ended_date IS NULL"
+)
+_NODE_ENDED = text(
+    "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, output, handles, failure,"
+    " started_date, ended_date)"
+    " VALUES (:run_id, :node_id, 0, :state, 0, :seq, :input, :output, :handles, :failure, :started, :at)"
+    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = :state, seq = :seq, output = :output,"
+    " handles = :handles, failure = :failure, wait_reason = NULL, wake_at = NULL, memo = NULL, ended_date = :at"
+    " WHERE node_run.ended_date IS NULL"
+)
+_WAIT_OPENED = text(
+    "INSERT INTO callback_wait (id, run_id, node_id, number, token_hash, token_sealed, created_date)"
+    " VALUES (:id, :run_id, :node_id, :number, :token_hash, :token_sealed, :at) ON CONFLICT (id) DO NOTHING"
+)
+_WAITS_CLOSED = text(
+    "UPDATE callback_wait SET closed_date = :at"
+    " WHERE run_id = :run_id AND node_id = :node_id AND received_date IS NULL AND closed_date IS NULL"
+)
+_ALL_WAITS_CLOSED = text(
+    "UPDATE callback_wait SET closed_date = :at"
+    " WHERE run_id = :run_id AND received_date IS NULL AND closed_date IS NULL"
+)
+_LOGGED = text(
+    "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
+    " VALUES (:run_id, :seq, :number, :node_id, :level, :message, :at)"
+)
+_OPEN_RUNS = text(
+    "SELECT id, state, wake_at FROM orchestrator_run WHERE state IN ('PENDING', 'RUNNING', 'WAITING') ORDER BY id"
+)
+# The condition about open runs is that of the index, which SQLite uses only when it is repeated word by word.
+_DUE_RUNS = text(
+    "SELECT id FROM orchestrator_run WHERE state IN ('PENDING', 'RUNNING', 'WAITING')"
+    " AND state = 'WAITING' AND wake_at <= :now ORDER BY wake_at"
+)
+
+
+class SqlCheckpointStore:
+    """``domain.ports.CheckpointStore`` on SQLite or PostgreSQL.
+
+    Args:
+        database: Where to write.
+        seal: Encrypts a token for the row whose id is the second argument.
+        unseal: The reverse.
+        token_hash: The hash under which callbacks find a token.
+        changed: Called after each commit with workspace id, orchestrator id, run id and the run's new ``seq``.
+        now: UTC epoch milliseconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        seal: Seal,
+        unseal: Seal,
+        token_hash: Callable[[str], str],
+        changed: Changed,
+        now: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._seal = seal
+        self._unseal = unseal
+        self._token_hash = token_hash
+        self._changed = changed
+        self._now = now
+        self._definitions: OrderedDict[str, Definition] = OrderedDict()
+
+    async def claim(self, run_id: str, owner: str) -> ClaimedRun | None:
+        """See the port."""
+        key = {"id": run_id, "owner": owner, "now": self._now()}
+        head = await self._database.write(lambda connection: connection.execute(_CLAIM, key).one_or_none())
+        if head is None:
+            return None
+        self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq)
+        # From here on nobody else writes about the run but callbacks, which are looked for again before it is parked.
+        # So all that is on disk about it, which may be much, is read beside the writer.
+        return await self._database.read(lambda connection: self._claimed(connection, run_id, head))
+
+    def _claimed(self, connection: Connection, run_id: str, head: Row[Any]) -> ClaimedRun:
+        return ClaimedRun(
+            run_id=run_id,
+            workspace_id=head.workspace_id,
+            orchestrator_id=head.orchestrator_id,
+            orchestrator_name=head.orchestrator_name,
+            epoch=head.epoch,
+            wake=head.wake,
+            is_new=head.epoch == 1,
+            input=payloads.fetch(connection, run_id, head.input),
+            definition=self._definition(connection, head.version_id),
+            variables={},
+            created_at=head.created_date,
+            nodes=_nodes(connection, run_id),
+            waits=self._waits(connection, run_id),
+            seq=head.seq,
+        )
+
+    def _definition(self, connection: Connection, version_id: str) -> Definition:
+        known = self._definitions.get(version_id)
+        if known is None:
+            found = connection.execute(
+                text("SELECT definition FROM orchestrator_version WHERE id = :id"), {"id": version_id}
+            ).scalar_one()
+            known = from_stored(payloads.loads(found))
+            self._definitions[version_id] = known
+            if len(self._definitions) > CACHED_DEFINITIONS:
+                self._definitions.popitem(last=False)
+        return known
+
+    def _waits(self, connection: Connection, run_id: str) -> list[WaitRecord]:
+        return [
+            WaitRecord(
+                wait_id=row.id,
+                node_id=row.node_id,
+                number=row.number,
+                token=self._unseal(row.token_sealed, row.id),
+                has_arrived=row.received_date is not None,
+                body=payloads.fetch(connection, run_id, row.body),
+                received_at=row.received_date,
+            )
+            for row in connection.execute(_WAITS, {"id": run_id})
+        ]
+
+    async def record(self, run: ClaimedRun, facts: Sequence[Fact]) -> None:
+        """See the port."""
+        seq = await self._database.write(lambda connection: self._record(connection, run, facts))
+        run.seq = seq
+        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq)
+
+    def _record(self, connection: Connection, run: ClaimedRun, facts: Sequence[Fact]) -> int:
+        end = next((fact for fact in facts if isinstance(fact, RunEnded)), None)
+        key: dict[str, Any] = {"id": run.run_id, "epoch": run.epoch}
+        if end is None:
+            seq = connection.execute(_GUARD, key).scalar_one_or_none()
+        else:
+            failure = payloads.dumps(end.failure.as_json()) if end.failure else None
+            output = payloads.store(connection, run.run_id, end.output)
+            ending = {"state": end.state.value, "output": output, "failure": failure, "at": end.at}
+            seq = connection.execute(_END, key | ending).scalar_one_or_none()
+        if seq is None:
+            raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
+        for number, fact in enumerate(facts):
+            self._write(connection, run, seq, number, fact)
+        return seq
+
+    def _write(self, connection: Connection, run: ClaimedRun, seq: int, number: int, fact: Fact) -> None:
+        row: dict[str, Any] = {"run_id": run.run_id, "seq": seq, "at": fact.at}
+        match fact:
+            case NodeStarted():
+                row |= {"node_id": fact.node_id, "input": payloads.store(connection, run.run_id, fact.input)}
+                connection.execute(_NODE_STARTED, row)
+            case AttemptStarted():
+                row |= {
+                    "node_id": fact.node_id,
+                    "number": fact.number,
+                    "request": payloads.dumps(fact.request),
+                }
+                connection.execute(_ATTEMPT_STARTED, row)
+                connection.execute(_NODE_ATTEMPT, row)
+            case AttemptEnded():
+                row |= {
+                    "node_id": fact.node_id,
+                    "number": fact.number,
+                    "status_code": fact.status_code,
+                    "response": payloads.dumps(fact.response) if fact.response is not None else None,
+                    "failure": payloads.dumps(fact.failure.as_json()) if fact.failure else None,
+                    "next_try_at": fact.next_try_at,
+                }
+                connection.execute(_ATTEMPT_ENDED, row)
+            case NodeParked():
+                row |= {
+                    "node_id": fact.node_id,
+                    "reason": fact.reason,
+                    "wake_at": fact.wake_at,
+                    "memo": payloads.dumps(fact.memo),
+                }
+                connection.execute(_NODE_PARKED, row)
+            case NodeEnded():
+                self._write_node_end(connection, run, row, fact)
+            case WaitOpened():
+                row |= {
+                    "id": fact.wait_id,
+                    "node_id": fact.node_id,
+                    "number": fact.number,
+                    "token_hash": self._token_hash(fact.token),
+                    "token_sealed": self._seal(fact.token, fact.wait_id),
+                }
+                connection.execute(_WAIT_OPENED, row)
+            case Logged():
+                row |= {
+                    "number": number,
+                    "node_id": fact.node_id,
+                    "level": fact.level,
+                    "message": payloads.plain(fact.message),
+                }
+                connection.execute(_LOGGED, row)
+            case RunEnded():
+                connection.execute(_ALL_WAITS_CLOSED, row)
+
+    def _write_node_end(
+        self, connection: Connection, run: ClaimedRun, row: dict[str, Any], fact: NodeEnded
+    ) -> None:
+        row |= {
+            "node_id": fact.node_id,
+            "state": fact.state.value,
+            "input": payloads.store(connection, run.run_id, fact.input),
+            "output": payloads.store(connection, run.run_id, fact.output),
+            "handles": payloads.dumps(list(fact.handles)),
+            "failure": payloads.dumps(fact.failure.as_json()) if fact.failure else None,
+            # What is settled without having begun was never started.
+            "started": fact.at if fact.has_input else None,
+        }
+        connection.execute(_NODE_ENDED, row)
+        connection.execute(_WAITS_CLOSED, row)
+
+    async def park(self, run: ClaimedRun, wake_at: int | None, at: int) -> bool:
+        """See the port."""
+
+        def work(connection: Connection) -> int | None:
+            key = {"id": run.run_id, "epoch": run.epoch}
+            seq = connection.execute(_PARK, key | {"wake_at": wake_at, "wake": run.wake}).scalar_one_or_none()
+            if seq is None and connection.execute(_OWNED, key).scalar_one_or_none() is None:
+                raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
+            return seq
+
+        seq = await self._database.write(work)
+        if seq is None:
+            return False
+        run.seq = seq
+        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq)
+        return True
+
+    async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:
+        """See the port."""
+
+        def work(connection: Connection) -> tuple[int, list[WaitRecord]]:
+            wake = connection.execute(_OWNED, {"id": run.run_id, "epoch": run.epoch}).scalar_one_or_none()
+            if wake is None:
+                raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
+            return wake, self._waits(connection, run.run_id)
+
+        run.wake, waits = await self._database.read(work)
+        return waits
+
+    async def open_runs(self) -> list[OpenRun]:
+        """See the port."""
+        rows = await self._database.read(lambda connection: connection.execute(_OPEN_RUNS).all())
+        return [OpenRun(row.id, RunState(row.state), row.wake_at) for row in rows]
+
+    async def due_runs(self, now: int) -> list[str]:
+        """See the port."""
+        return await self._database.read(
+            lambda connection: list(connection.execute(_DUE_RUNS, {"now": now}).scalars())
+        )
+
+
+def _nodes(connection: Connection, run_id: str) -> dict[str, NodeRecord]:
+    open_attempts = {row.node_id for row in connection.execute(_OPEN_ATTEMPTS, {"id": run_id})}
+    nodes: dict[str, NodeRecord] = {}
+    for row in connection.execute(_NODES, {"id": run_id}):
+        failure = payloads.loads(row.failure)
+        nodes[row.node_id] = NodeRecord(
+            node_id=row.node_id,
+            state=NodeState(row.state),
+            attempt=row.attempt,
+            attempt_is_open=row.node_id in open_attempts,
+            input=payloads.fetch(connection, run_id, row.input),
+            output=payloads.fetch(connection, run_id, row.output),
+            handles=tuple(payloads.loads(row.handles) or ()),
+            failure=Failure.from_json(failure) if failure else None,
+            wait_reason=row.wait_reason,
+            wake_at=row.wake_at,
+            memo=payloads.loads(row.memo) or {},
+            started_at=row.started_date,
+            ended_at=row.ended_date,
+        )
+    return nodes

@@ -1,0 +1,137 @@
+"""Rows of the stored connections to platforms; their secrets come and go sealed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import IntegrityError
+
+from orchestrator_app.storage import payloads
+
+_INSERT = text(
+    "INSERT INTO provider_connection (id, workspace_id, provider, name, settings, secrets, status, status_detail,"
+    " created_date, updated_date)"
+    " VALUES (:id, :workspace_id, :provider, :name, :settings, :secrets, 'untested', '', :now, :now)"
+)
+_UPDATE = text(
+    "UPDATE provider_connection SET name = :name, settings = :settings, secrets = :secrets, status = 'untested',"
+    " status_detail = '', checked_date = NULL, updated_date = :now WHERE id = :id AND workspace_id = :workspace_id"
+)
+_SET_STATUS = text(
+    "UPDATE provider_connection SET status = :status, status_detail = :detail, checked_date = :now"
+    " WHERE id = :id AND workspace_id = :workspace_id"
+)
+_DELETE = text("DELETE FROM provider_connection WHERE id = :id AND workspace_id = :workspace_id RETURNING id")
+# The columns are in the order of the fields of ``ConnectionRow``.
+_ALL = (
+    "SELECT id, workspace_id, provider, name, settings, secrets, status, status_detail, checked_date, created_date,"
+    " updated_date FROM provider_connection WHERE workspace_id = :workspace_id"
+)
+_GET = text(_ALL + " AND id = :id")
+_LIST = text(_ALL + " ORDER BY provider, lower(name), id")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A stored connection. ``settings`` is JSON text, ``secrets`` sealed JSON text."""
+
+    id: str
+    workspace_id: str
+    provider: str
+    name: str
+    settings: str
+    secrets: str
+    status: str
+    status_detail: str
+    checked_date: int | None
+    created_date: int
+    updated_date: int
+
+
+def insert(
+    connection: Connection,
+    workspace_id: str,
+    *,
+    connection_id: str,
+    provider: str,
+    name: str,
+    settings: str,
+    secrets: str,
+    now: int,
+) -> bool:
+    """Keep a new connection; False when the provider has one of that name already."""
+    row = {
+        "id": connection_id,
+        "workspace_id": workspace_id,
+        "provider": provider,
+        "name": name,
+        "settings": settings,
+        "secrets": secrets,
+        "now": now,
+    }
+    return _written_unless_name_is_taken(connection, _INSERT, row)
+
+
+def update(
+    connection: Connection,
+    workspace_id: str,
+    *,
+    connection_id: str,
+    name: str,
+    settings: str,
+    secrets: str,
+    now: int,
+) -> bool:
+    """Change a connection, if it is there; False when another one of its provider has that name."""
+    row = {
+        "id": connection_id,
+        "workspace_id": workspace_id,
+        "name": name,
+        "settings": settings,
+        "secrets": secrets,
+        "now": now,
+    }
+    return _written_unless_name_is_taken(connection, _UPDATE, row)
+
+
+def _written_unless_name_is_taken(connection: Connection, statement: TextClause, row: dict[str, Any]) -> bool:
+    try:
+        with connection.begin_nested():
+            connection.execute(statement, row)
+    except IntegrityError as error:
+        # PostgreSQL names the constraint, SQLite its columns.
+        if "uq_connection_name" in str(error.orig) or "provider_connection.name" in str(error.orig):
+            return False
+        raise
+    return True
+
+
+def set_status(
+    connection: Connection, workspace_id: str, *, connection_id: str, status: str, detail: str, now: int
+) -> None:
+    """Keep how the connection was found to fare, if it is still there."""
+    row = {
+        "id": connection_id,
+        "workspace_id": workspace_id,
+        "status": status,
+        "detail": payloads.plain(detail),
+        "now": now,
+    }
+    connection.execute(_SET_STATUS, row)
+
+
+def delete(connection: Connection, workspace_id: str, connection_id: str) -> bool:
+    """Forget a connection; False when there is none."""
+    key = {"id": connection_id, "workspace_id": workspace_id}
+    return connection.execute(_DELETE, key).scalar_one_or_none() is not None
+
+
+def get(connection: Connection, workspace_id: str, connection_id: str) -> ConnectionRow | None:
+    """One connection."""
+    row = connection.execute(_GET, {"id": connection_id, "workspace_id": workspace_id}).one_or_none()
+    return None if row is None else ConnectionRow(*row)
+
+
+def list_connections(connection: Connection, workspace_id: str) -> list[ConnectionRow]:
+    """All connections of the workspace, by provider and name."""
+    return [ConnectionRow(*row) for row in connection.execute(_LIST, {"workspace_id": workspace_id})]

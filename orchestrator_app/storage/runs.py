@@ -1,0 +1,342 @@
+"""Rows of runs as the history and the pages read them; how they proceed is written by ``checkpoints``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.runs import RunState
+from orchestrator_app.storage import payloads, search
+
+_INSERT = text(
+    "INSERT INTO orchestrator_run (id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state,"
+    ' "trigger", epoch, wake, seq, owner, idempotency_key, input_digest, parent_run_id, created_date)'
+    " VALUES (:id, :workspace_id, :orchestrator_id, :orchestrator_name, :version_id, :version, 'PENDING', :trigger, 0,"
+    " 0, 0, '', :idempotency_key, :input_digest, :parent_run_id, :now)"
+    " ON CONFLICT (orchestrator_id, idempotency_key) DO NOTHING RETURNING id"
+)
+_SET_INPUT = text("UPDATE orchestrator_run SET input = :input WHERE id = :id")
+_STARTED_BEFORE = text(
+    "SELECT id, input_digest FROM orchestrator_run WHERE workspace_id = :workspace_id"
+    " AND orchestrator_id = :orchestrator_id AND idempotency_key = :idempotency_key"
+)
+# The columns are in the order of the fields of ``RunRow``; large ones are left out.
+_ALL = (
+    'SELECT id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state, "trigger", seq,'
+    " wake_at, parent_run_id, failure, created_date, started_date, ended_date"
+    " FROM orchestrator_run WHERE workspace_id = :workspace_id"
+)
+_GET = text(_ALL + " AND id = :id")
+_STATE = text("SELECT state FROM orchestrator_run WHERE id = :id AND workspace_id = :workspace_id")
+_COUNTS = text(
+    "SELECT state, count(*) AS number FROM orchestrator_run WHERE workspace_id = :workspace_id GROUP BY state"
+)
+_INPUT = text("SELECT input FROM orchestrator_run WHERE id = :id")
+_OUTPUT = text("SELECT output FROM orchestrator_run WHERE id = :id")
+_DEFINITION = text("SELECT definition FROM orchestrator_version WHERE id = :id")
+_CANCEL = text(
+    "UPDATE orchestrator_run SET state = 'CANCELLED', epoch = epoch + 1, seq = seq + 1, wake_at = NULL,"
+    " ended_date = :now"
+    " WHERE id = :id AND workspace_id = :workspace_id AND state IN ('PENDING', 'RUNNING', 'WAITING') RETURNING seq"
+)
+_CANCEL_NODES = text(
+    "UPDATE node_run SET state = 'CANCELLED', seq = :seq, wait_reason = NULL, wake_at = NULL, memo = NULL,"
+    " ended_date = :now WHERE run_id = :id AND state IN ('PENDING', 'RUNNING', 'WAITING')"
+)
+_CLOSE_WAITS = text(
+    "UPDATE callback_wait SET closed_date = :now"
+    " WHERE run_id = :id AND received_date IS NULL AND closed_date IS NULL"
+)
+_LOG_CANCEL = text(
+    "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
+    " VALUES (:id, :seq, 0, '', 'warning', 'The run was cancelled.', :now)"
+)
+_NODES = (
+    "SELECT node_id, state, attempt, handles, failure, wait_reason, wake_at, started_date, ended_date, {payloads}"
+    " FROM node_run WHERE run_id = :id ORDER BY COALESCE(started_date, ended_date), node_id"
+)
+_NODES_WITH_PAYLOADS = text(_NODES.format(payloads="input, output"))
+_NODES_WITHOUT_PAYLOADS = text(_NODES.format(payloads="NULL AS input, NULL AS output"))
+_ATTEMPTS = text(
+    "SELECT node_id, number, request, response, status_code, failure, next_try_at, started_date, ended_date"
+    " FROM attempt WHERE run_id = :id ORDER BY node_id, number"
+)
+_LOGS = text("SELECT at, level, message, node_id FROM run_log WHERE run_id = :id ORDER BY seq, number")
+_WAITS = text(
+    "SELECT id, node_id, number, token_sealed, received_date, closed_date FROM callback_wait"
+    " WHERE run_id = :id ORDER BY node_id, number"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InsertedRun:
+    """The run of a start: a new one, or the one that an earlier start with the same key began."""
+
+    run_id: str
+    is_new: bool
+    input_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of the history. ``failure`` is JSON text."""
+
+    id: str
+    workspace_id: str
+    orchestrator_id: str
+    orchestrator_name: str
+    version_id: str
+    version: int
+    state: str
+    trigger: str
+    seq: int
+    wake_at: int | None
+    parent_run_id: str | None
+    failure: str | None
+    created_date: int
+    started_date: int | None
+    ended_date: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """What is known about one node of a run that has begun or was settled."""
+
+    node_id: str
+    state: str
+    attempt: int
+    handles: tuple[str, ...]
+    failure: dict[str, Any] | None
+    wait_reason: str | None
+    wake_at: int | None
+    started_date: int | None
+    ended_date: int | None
+    input: JsonValue
+    output: JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One call of a node."""
+
+    node_id: str
+    number: int
+    request: JsonObject
+    response: JsonObject | None
+    status_code: int | None
+    failure: dict[str, Any] | None
+    next_try_at: int | None
+    started_date: int
+    ended_date: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A line of a run's log."""
+
+    at: int
+    level: str
+    message: str
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRow:
+    """A callback token of a run."""
+
+    id: str
+    node_id: str
+    number: int
+    token_sealed: str
+    received_date: int | None
+    closed_date: int | None
+
+
+def insert_run(
+    connection: Connection,
+    workspace_id: str,
+    *,
+    run_id: str,
+    orchestrator_id: str,
+    orchestrator_name: str,
+    version_id: str,
+    version: int,
+    trigger: str,
+    data: JsonValue,
+    input_digest: str,
+    idempotency_key: str | None,
+    parent_run_id: str | None,
+    now: int,
+) -> InsertedRun:
+    """Keep a new run, unless one of this orchestrator was started with the same key."""
+    row: dict[str, Any] = {
+        "id": run_id,
+        "workspace_id": workspace_id,
+        "orchestrator_id": orchestrator_id,
+        "orchestrator_name": orchestrator_name,
+        "version_id": version_id,
+        "version": version,
+        "trigger": trigger,
+        "input_digest": input_digest,
+        "idempotency_key": idempotency_key,
+        "parent_run_id": parent_run_id,
+        "now": now,
+    }
+    if connection.execute(_INSERT, row).scalar_one_or_none() is None:
+        earlier = connection.execute(_STARTED_BEFORE, row).one()
+        return InsertedRun(earlier.id, is_new=False, input_digest=earlier.input_digest)
+    # A large input lies in a row that belongs to the run, so the run must be there first.
+    kept = payloads.store(connection, run_id, data)
+    connection.execute(_SET_INPUT, {"id": run_id, "input": kept})
+    return InsertedRun(run_id, is_new=True, input_digest=input_digest)
+
+
+def page(
+    connection: Connection,
+    workspace_id: str,
+    *,
+    states: Sequence[str] = (),
+    orchestrator_id: str = "",
+    from_ms: int | None = None,
+    to_ms: int | None = None,
+    query: str = "",
+    cursor: str = "",
+    limit: int,
+) -> tuple[list[RunRow], str]:
+    """The history, newest first, and the cursor of the next page (empty at the end).
+
+    Args:
+        connection: Where to read.
+        workspace_id: Whose runs.
+        states: Only runs in one of these; none means all.
+        orchestrator_id: Only its runs; empty means all.
+        from_ms: Only runs created then or later.
+        to_ms: Only runs created before.
+        query: Beginning of a run's id, or part of its orchestrator's name.
+        cursor: What the page before gave.
+        limit: Rows of a page.
+    """
+    filters = {
+        " AND state IN :states": ("states", list(states)),
+        " AND orchestrator_id = :orchestrator_id": ("orchestrator_id", orchestrator_id),
+        " AND created_date >= :from_ms": ("from_ms", from_ms),
+        " AND created_date < :to_ms": ("to_ms", to_ms),
+        " AND id < :cursor": ("cursor", cursor),
+    }
+    statement = _ALL
+    values: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit + 1}
+    for condition, (name, value) in filters.items():
+        if value is not None and value not in ("", []):
+            statement += condition
+            values[name] = value
+    if query.strip():
+        statement += f" AND (id LIKE :beginning {search.ESCAPE} OR lower(orchestrator_name) LIKE :part {search.ESCAPE})"
+        values |= {"beginning": search.beginning_with(query), "part": search.containing(query)}
+    clause = text(statement + " ORDER BY id DESC LIMIT :limit")
+    if states:
+        clause = clause.bindparams(bindparam("states", expanding=True))
+    found = [RunRow(*row) for row in connection.execute(clause, values)]
+    shown = found[:limit]
+    return shown, shown[-1].id if len(found) > limit else ""
+
+
+def get(connection: Connection, workspace_id: str, run_id: str) -> RunRow | None:
+    """One run."""
+    row = connection.execute(_GET, {"id": run_id, "workspace_id": workspace_id}).one_or_none()
+    return None if row is None else RunRow(*row)
+
+
+def state_of(connection: Connection, workspace_id: str, run_id: str) -> str | None:
+    """The state of a run, or None when there is none."""
+    return connection.execute(_STATE, {"id": run_id, "workspace_id": workspace_id}).scalar_one_or_none()
+
+
+def state_counts(connection: Connection, workspace_id: str) -> dict[str, int]:
+    """How many runs there are in each state."""
+    found = {row.state: row.number for row in connection.execute(_COUNTS, {"workspace_id": workspace_id})}
+    return {state.value: found.get(state, 0) for state in RunState}
+
+
+def input_of(connection: Connection, run_id: str) -> JsonValue:
+    """What the run was given."""
+    return payloads.fetch(connection, run_id, connection.execute(_INPUT, {"id": run_id}).scalar_one())
+
+
+def output_of(connection: Connection, run_id: str) -> JsonValue:
+    """What the run gave."""
+    return payloads.fetch(connection, run_id, connection.execute(_OUTPUT, {"id": run_id}).scalar_one())
+
+
+def definition_of(connection: Connection, version_id: str) -> str:
+    """The graph that runs of this version follow, as JSON text."""
+    return connection.execute(_DEFINITION, {"id": version_id}).scalar_one()
+
+
+def cancel(connection: Connection, workspace_id: str, run_id: str, now: int) -> bool:
+    """End an open run, its open nodes and its waits; whoever works on it can write nothing more.
+
+    Returns:
+        False when it has ended already or is not there.
+    """
+    key: dict[str, Any] = {"id": run_id, "workspace_id": workspace_id, "now": now}
+    seq = connection.execute(_CANCEL, key).scalar_one_or_none()
+    if seq is None:
+        return False
+    key["seq"] = seq
+    for statement in (_CANCEL_NODES, _CLOSE_WAITS, _LOG_CANCEL):
+        connection.execute(statement, key)
+    return True
+
+
+# --- parts of a run; the caller has made sure whose run it is ---
+
+
+def nodes(connection: Connection, run_id: str, *, with_payloads: bool) -> list[NodeRow]:
+    """The nodes that have begun or were settled; without payloads their inputs and outputs are None."""
+    statement = _NODES_WITH_PAYLOADS if with_payloads else _NODES_WITHOUT_PAYLOADS
+    return [
+        NodeRow(
+            node_id=row.node_id,
+            state=row.state,
+            attempt=row.attempt,
+            handles=tuple(payloads.loads(row.handles) or ()),
+            failure=payloads.loads(row.failure),
+            wait_reason=row.wait_reason,
+            wake_at=row.wake_at,
+            started_date=row.started_date,
+            ended_date=row.ended_date,
+            input=payloads.fetch(connection, run_id, row.input),
+            output=payloads.fetch(connection, run_id, row.output),
+        )
+        for row in connection.execute(statement, {"id": run_id}).all()
+    ]
+
+
+def attempts(connection: Connection, run_id: str) -> list[AttemptRow]:
+    """All calls of its nodes, each node's in their order."""
+    return [
+        AttemptRow(
+            node_id=row.node_id,
+            number=row.number,
+            request=payloads.loads(row.request),
+            response=payloads.loads(row.response),
+            status_code=row.status_code,
+            failure=payloads.loads(row.failure),
+            next_try_at=row.next_try_at,
+            started_date=row.started_date,
+            ended_date=row.ended_date,
+        )
+        for row in connection.execute(_ATTEMPTS, {"id": run_id})
+    ]
+
+
+def logs(connection: Connection, run_id: str) -> list[LogRow]:
+    """Its log, in order."""
+    return [LogRow(*row) for row in connection.execute(_LOGS, {"id": run_id})]
+
+
+def waits(connection: Connection, run_id: str) -> list[WaitRow]:
+    """Its callback tokens."""
+    return [WaitRow(*row) for row in connection.execute(_WAITS, {"id": run_id})]

@@ -1,0 +1,1 @@
+"""The pages people see. Only this folder and the app module know Reflex."""

@@ -1,0 +1,324 @@
+// The canvas: React Flow with our cards and edges, its own state, and small operations to the server.
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, SelectionMode, useReactFlow } from "@xyflow/react";
+import { Workflow } from "lucide-react";
+import "@xyflow/react/dist/base.css";
+import { Controls, KeyList } from "./controls.jsx";
+import { createEditing } from "./editing.js";
+import { ConnectionLine, FlowEdge } from "./flow_edge.jsx";
+import { GRID, OUT_HANDLE } from "./graph.js";
+import { useGraphState } from "./graph_state.js";
+import { STATES } from "./icons.jsx";
+import { useKeyboard } from "./keyboard.js";
+import { CanvasContext, createMapStore, createValueStore } from "./live.js";
+import { Menu } from "./menu.jsx";
+import { nodeMenu, paneMenu } from "./menus.js";
+import { NodeCard } from "./node_card.jsx";
+import { DRAGGED_KIND, Palette } from "./palette.jsx";
+import { Picker } from "./picker.jsx";
+import { fitView, motionMs, reveal } from "./view.js";
+
+const NODE_TYPES = { card: NodeCard };
+const EDGE_TYPES = { flow: FlowEdge };
+const MANY_NODES = 150;
+const NOTICE_MS = 4000;
+const NARROW_PX = 700;
+const MAP_SIZE = { width: 176, height: 112 };
+const ARIA = {
+  "node.a11yDescription.default": "Press Enter to open the settings, arrow keys to move, Delete to remove, Shift and F10 for more.",
+  "node.a11yDescription.keyboardDisabled": "Press Enter to open the settings, Delete to remove.",
+  "edge.a11yDescription.default": "Press Enter to select the connection, then Delete to remove it.",
+  "minimap.ariaLabel": "Map of the graph",
+};
+const DEFAULT_HANDLES = [{ id: OUT_HANDLE, label: "", isError: false }];
+
+// The same functions for the whole life of the component, that always do what the newest render says.
+function useStable(functions) {
+  const latest = useRef(functions);
+  latest.current = functions;
+  return useMemo(() => Object.fromEntries(
+    Object.keys(latest.current).map((name) => [name, (...args) => latest.current[name](...args)]),
+  ), []);
+}
+
+const useCreated = (create) => {
+  const store = useRef(null);
+  store.current ??= create();
+  return store.current;
+};
+
+const pointOf = (event) => {
+  const { clientX, clientY } = event.changedTouches?.[0] ?? event;
+  return { x: clientX, y: clientY };
+};
+
+const edgeUnder = (event) => (
+  document.elementFromPoint(event.clientX, event.clientY)?.closest(".react-flow__edge")?.dataset.id ?? ""
+);
+
+function LiveMap({ statuses, kinds }) {
+  const all = useSyncExternalStore(statuses.subscribe, statuses.all, statuses.all);
+  const color = (node) => `var(--${STATES[all.get(node.id)?.state]?.color ?? kinds.get(node.data?.kind)?.color ?? "gray"}-8)`;
+  return <MiniMap pannable zoomable nodeColor={color} nodeBorderRadius={16} className="oc-map" style={MAP_SIZE} />;
+}
+
+function Canvas({
+  graph, patches, statuses, edgeStates, problems, kinds = [], selectedId, readOnly = false, colorMode = "light",
+  showMinimap = true, canUndo = true, canRedo = true, ...events
+}) {
+  const flow = useReactFlow();
+  const wrap = useRef(null); // palette and canvas
+  const frame = useRef(null); // the canvas alone
+  const [popup, setPopup] = useState(null);
+  const [notice, setNotice] = useState(null);
+  const [minimap, setMinimap] = useState(showMinimap);
+  useEffect(() => setMinimap(showMinimap), [showMinimap]);
+
+  const stores = {
+    statuses: useCreated(createMapStore), edgeStates: useCreated(createMapStore), problems: useCreated(createMapStore),
+    soleSelected: useCreated(() => createValueStore("")), dropEdge: useCreated(() => createValueStore("")),
+  };
+  useEffect(() => stores.statuses.replace(statuses), [statuses, stores.statuses]);
+  useEffect(() => stores.edgeStates.replace(edgeStates), [edgeStates, stores.edgeStates]);
+  useEffect(() => stores.problems.replace(problems), [problems, stores.problems]);
+  const kindMap = useMemo(
+    () => new Map(kinds.map((kind) => [kind.name, { ...kind, handles: kind.handles ?? DEFAULT_HANDLES }])), [kinds],
+  );
+  const kindItems = useMemo(
+    () => kinds.map((kind) => ({ id: kind.name, title: kind.title, subtitle: kind.summary, kind })), [kinds],
+  );
+
+  const say = useCallback((text) => setNotice({ text, at: Date.now() }), []);
+  useEffect(() => {
+    if (!notice) return undefined;
+    const timer = setTimeout(() => setNotice(null), NOTICE_MS);
+    return () => clearTimeout(timer);
+  }, [notice]);
+
+  const state = useGraphState({
+    graph, patches, readOnly, onOps: events.onOps, onLoaded: () => requestAnimationFrame(() => fitView(flow, frame.current, now.current.nodes)),
+  });
+  const { nodes, edges, now, isLoaded } = state;
+
+  // --- selection: the server may choose a node too, but its echo of our own choice is not an order ---
+  const told = useRef([]);
+  const select = useCallback((id) => {
+    const last = told.current.at(-1)?.id ?? selectedId ?? "";
+    if (id !== last) told.current.push({ id, at: Date.now() });
+    events.onSelect?.(id);
+  }, [events.onSelect, selectedId]);
+  const outside = useStable({
+    viewCentre: () => {
+      const box = frame.current.getBoundingClientRect();
+      return flow.screenToFlowPosition({ x: box.left + box.width / 2, y: box.top + box.height / 2 });
+    },
+    reveal: (node) => reveal(flow, frame.current, node),
+    onCopy: (ids) => events.onCopy?.(ids),
+    // On a small screen the settings would cover the graph that is being drawn.
+    onAdded: (id) => { if (frame.current.clientWidth >= NARROW_PX || window.innerWidth >= 1024) select(id); },
+    kind: (name) => kindMap.get(name),
+  });
+  const editing = useMemo(
+    () => createEditing({ graph: state, kinds: { get: outside.kind }, say, ...outside }),
+    // The parts of `state` that editing uses never change.
+    [state.now, say, outside],
+  );
+  useEffect(() => {
+    const id = selectedId ?? "";
+    told.current = told.current.filter((entry) => Date.now() - entry.at < 5000);
+    const echo = told.current.findIndex((entry) => entry.id === id);
+    if (echo >= 0) { told.current.splice(0, echo + 1); return; }
+    if (!isLoaded || stores.soleSelected.get() === id) return;
+    const node = id ? editing.nodeById(id) : null;
+    if (node || (!id && now.current.nodes.filter((item) => item.selected).length === 1)) editing.selectOnly(id);
+    if (node) reveal(flow, frame.current, node);
+  }, [selectedId, isLoaded, editing, flow, now, stores.soleSelected]);
+  useEffect(() => {
+    const chosen = nodes.filter((node) => node.selected);
+    stores.soleSelected.set(chosen.length === 1 ? chosen[0].id : "");
+  }, [nodes, stores.soleSelected]);
+  useEffect(() => {
+    // A panel that opens beside the canvas must not cover the node it is about.
+    const observer = new ResizeObserver(() => {
+      const node = editing.nodeById(stores.soleSelected.get());
+      if (node) reveal(flow, frame.current, node);
+    });
+    observer.observe(frame.current);
+    return () => observer.disconnect();
+  }, [editing, flow, stores.soleSelected]);
+
+  // --- what opens on top of the canvas ---
+  const boxOf = () => frame.current.getBoundingClientRect();
+  const anchorAt = (rect) => ({ x: (rect.right ?? rect.x) + 8 - boxOf().left, y: (rect.top ?? rect.y) - 8 - boxOf().top });
+  const pickKind = (rect, onPick) => setPopup({
+    type: "picker", label: "Add a node", placeholder: "Search nodes", items: kindItems, onPick,
+    anchor: rect && anchorAt(rect), frame: boxOf(),
+  });
+  const pickNode = (label, candidates, emptyText, onPick) => setPopup({
+    type: "picker", label, placeholder: "Search by name", emptyText, onPick, frame: boxOf(),
+    items: candidates.map((node) => ({
+      id: node.id, title: node.data.label, keywords: node.data.summary, kind: kindMap.get(node.data.kind),
+      subtitle: kindMap.get(node.data.kind)?.title,
+    })),
+  });
+  const openMenu = (label, items, rect) => setPopup({ type: "menu", label, items, anchor: anchorAt(rect), frame: boxOf() });
+
+  const show = useStable({
+    addAfter: (id, handle, rect) => pickKind(rect, (kind) => editing.addAfter(kind, id, handle)),
+    insertInto: (id, rect) => pickKind(rect, (kind) => editing.insertInto(kind, id)),
+    addAt: (point, rect) => pickKind(rect, (kind) => editing.addAt(kind, point)),
+    add: () => pickKind(null, editing.addNearSelection),
+    connectTo: (id, handle) => pickNode(
+      "Connect to", editing.targetsOf(id, handle), "There is no node this one can lead to.",
+      (target) => editing.connect({ source: id, sourceHandle: handle, target }),
+    ),
+    find: () => pickNode("Find a node", now.current.nodes, "There are no nodes yet.", (id) => {
+      editing.selectOnly(id);
+      select(id);
+      flow.fitView({ nodes: [{ id }], maxZoom: Math.max(1, flow.getZoom()), duration: motionMs() });
+    }),
+    openNodeMenu: (id, rect) => {
+      if (!editing.nodeById(id)?.selected) editing.selectOnly(id);
+      openMenu("Node", nodeMenu({ id, editing, show, readOnly, open: acts.open }), rect);
+    },
+    openPaneMenu: (point, rect) => openMenu("Canvas", paneMenu({ point, rect, editing, show, readOnly, acts }), rect),
+    remove: () => acts.remove(),
+    keys: () => setPopup({ type: "keys" }),
+    close: () => setPopup(null),
+  });
+  const acts = useStable({
+    open: (id) => { editing.selectOnly(id); select(id); events.onOpen?.(id); },
+    undo: () => { state.flush(); events.onUndo?.(); },
+    redo: () => { state.flush(); events.onRedo?.(); },
+    save: () => { state.flush(); events.onSave?.(); },
+    run: () => { state.flush(); events.onRun?.(); },
+    fit: () => fitView(flow, frame.current, now.current.nodes, { animated: true }),
+    tidy: () => { if (editing.tidy()) acts.fit(); },
+    // Removing the selection takes the settings of a node away with it.
+    remove: () => { const had = stores.soleSelected.get(); editing.removeSelected(); if (had) select(""); },
+    escape: () => { editing.selectOnly(""); select(""); },
+  });
+  const edit = readOnly ? {} : {
+    undo: acts.undo, redo: acts.redo, selectAll: editing.selectAll, cut: editing.cut, paste: () => editing.paste(),
+    duplicate: () => editing.duplicate(editing.selectedIds()), remove: acts.remove, nudge: editing.nudge,
+    add: show.add, tidy: acts.tidy, copy: editing.copy,
+  };
+  useKeyboard(wrap, {
+    ...edit, save: acts.save, run: acts.run, find: show.find, keys: show.keys, fit: acts.fit, open: acts.open, escape: acts.escape,
+  });
+
+  const context = useMemo(() => ({
+    ...stores, kinds: kindMap, readOnly,
+    actions: {
+      ...show,
+      duplicate: editing.duplicate, setDisabled: editing.setDisabled,
+      remove: (nodeIds, edgeIds) => { editing.remove(nodeIds, edgeIds); if (nodeIds.length) select(""); },
+      reasonAgainst: (from, to) => editing.reasonAgainst(from.type === "source"
+        ? { source: from.nodeId, sourceHandle: from.id, target: to.nodeId }
+        : { source: to.nodeId, sourceHandle: to.id, target: from.nodeId }),
+    },
+  }), [kindMap, readOnly, editing, show, select]); // the stores never change
+
+  // --- connecting and dropping ---
+  const isReconnecting = useRef(false);
+  const onConnectEnd = useCallback((event, connection) => {
+    if (isReconnecting.current) { isReconnecting.current = false; return; }
+    const { fromHandle, isValid, toNode } = connection;
+    if (!fromHandle || isValid) return;
+    const point = pointOf(event);
+    const under = document.elementFromPoint(point.x, point.y);
+    const other = toNode?.id ?? under?.closest?.(".react-flow__node")?.dataset.id;
+    const forward = fromHandle.type === "source";
+    if (other) {
+      // Dropping anywhere on a node means the node.
+      if (forward) editing.connect({ source: fromHandle.nodeId, sourceHandle: fromHandle.id, target: other });
+      else editing.connect({ source: other, sourceHandle: editing.mainOutput(other), target: fromHandle.nodeId });
+    } else if (forward && under?.closest?.(".react-flow__pane")) {
+      const at = flow.screenToFlowPosition(point);
+      pickKind({ right: point.x, top: point.y }, (kind) => editing.addAfter(kind, fromHandle.nodeId, fromHandle.id, { x: at.x, y: at.y - 32 }));
+    }
+  }, [editing, flow, kindItems]);
+  const isValidConnection = useCallback((connection) => !editing.reasonAgainst(connection), [editing]);
+  const onDragOver = useCallback((event) => {
+    if (!event.dataTransfer.types.includes(DRAGGED_KIND)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    stores.dropEdge.set(edgeUnder(event));
+  }, [stores.dropEdge]);
+  const onDrop = useCallback((event) => {
+    const kind = event.dataTransfer.getData(DRAGGED_KIND);
+    if (!kindMap.has(kind)) return;
+    event.preventDefault();
+    const at = flow.screenToFlowPosition(pointOf(event));
+    const edge = edgeUnder(event);
+    stores.dropEdge.set("");
+    if (edge) editing.insertInto(kind, edge, at);
+    else editing.addAt(kind, at, { exactly: true });
+  }, [editing, flow, kindMap, stores.dropEdge]);
+
+  const isEmpty = isLoaded && !nodes.length;
+  return (
+    <CanvasContext.Provider value={context}>
+      <div ref={wrap} className="oc-wrap" data-read-only={readOnly} data-loaded={isLoaded}>
+        {!readOnly && <Palette kinds={kinds} onAdd={editing.addNearSelection} />}
+        <div
+          ref={frame} className="oc-canvas" onDrop={readOnly ? undefined : onDrop} onDragOver={readOnly ? undefined : onDragOver}
+          onDragLeave={(event) => { if (!frame.current.contains(event.relatedTarget)) stores.dropEdge.set(""); }}
+          onDoubleClick={(event) => {
+            if (readOnly || !event.target.classList?.contains("react-flow__pane")) return;
+            const point = pointOf(event);
+            show.addAt(flow.screenToFlowPosition(point), { right: point.x, top: point.y });
+          }}
+        >
+          <ReactFlow
+            nodes={nodes} edges={edges} nodeTypes={NODE_TYPES} edgeTypes={EDGE_TYPES} colorMode={colorMode}
+            onNodesChange={state.onNodesChange} onEdgesChange={state.onEdgesChange}
+            onConnect={editing.connect} onConnectEnd={onConnectEnd} isValidConnection={isValidConnection}
+            onReconnectStart={() => { isReconnecting.current = true; }}
+            onReconnect={editing.reconnect} connectionLineComponent={ConnectionLine} connectionRadius={28}
+            onNodeClick={(event, node) => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) select(node.id); }}
+            onNodeDoubleClick={(_event, node) => acts.open(node.id)} onPaneClick={() => select("")}
+            onNodeContextMenu={(event, node) => {
+              event.preventDefault();
+              const card = event.currentTarget.getBoundingClientRect();
+              show.openNodeMenu(node.id, event.clientX ? { right: event.clientX - 8, top: event.clientY + 8 } : card);
+            }}
+            onPaneContextMenu={(event) => {
+              event.preventDefault();
+              const rect = { right: event.clientX - 8, top: event.clientY + 8 };
+              show.openPaneMenu(flow.screenToFlowPosition(pointOf(event)), rect);
+            }}
+            nodesDraggable={!readOnly} nodesConnectable={!readOnly} edgesReconnectable={!readOnly} edgesFocusable={!readOnly}
+            elementsSelectable deleteKeyCode={null} multiSelectionKeyCode={["Control", "Meta"]} selectionMode={SelectionMode.Partial}
+            snapToGrid snapGrid={[GRID, GRID]} minZoom={0.1} maxZoom={2} zoomOnDoubleClick={false} nodeDragThreshold={2}
+            onlyRenderVisibleElements={nodes.length > MANY_NODES} elevateEdgesOnSelect ariaLabelConfig={ARIA}
+          >
+            <Background variant={BackgroundVariant.Dots} gap={GRID} size={1} />
+            {minimap && nodes.length > 0 && <LiveMap statuses={stores.statuses} kinds={kindMap} />}
+            <Controls
+              readOnly={readOnly} canUndo={canUndo} canRedo={canRedo} minimap={minimap} onMinimap={() => setMinimap(!minimap)}
+              onUndo={acts.undo} onRedo={acts.redo} onTidy={acts.tidy} onFit={acts.fit} onFind={show.find} onKeys={show.keys}
+              motionMs={motionMs}
+            />
+          </ReactFlow>
+          {isEmpty && (
+            <div className="oc-empty">
+              <Workflow size={28} strokeWidth={1.6} aria-hidden="true" />
+              <strong>{readOnly ? "There are no nodes in this graph." : "Start with a first node"}</strong>
+              {!readOnly && <span>Drag one from the list, or double click anywhere.</span>}
+              {!readOnly && <button type="button" onClick={show.add}>Add a node</button>}
+            </div>
+          )}
+          <div className="oc-notice" role="status" data-shown={Boolean(notice)}>{notice?.text}</div>
+          {popup?.type === "picker" && <Picker {...popup} onClose={show.close} />}
+          {popup?.type === "menu" && <Menu {...popup} onClose={show.close} />}
+          {popup?.type === "keys" && <KeyList readOnly={readOnly} onClose={show.close} />}
+        </div>
+      </div>
+    </CanvasContext.Provider>
+  );
+}
+
+export function FlowCanvas(props) {
+  return <ReactFlowProvider><Canvas {...props} /></ReactFlowProvider>;
+}

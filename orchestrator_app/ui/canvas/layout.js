@@ -1,0 +1,34 @@
+// Tidies the graph: layers from left to right, as few crossings as the library finds.
+import { Graph, layout } from "@dagrejs/dagre";
+import { GAP_X, GAP_Y, HEADER_HEIGHT, NODE_WIDTH, nodeHeight, normalHandles, snapped } from "./graph.js";
+
+// Edges meet a node at the middle of its header, not of its box. A box mirrored at that line makes chains straight.
+const mirroredHeight = (data) => 2 * Math.max(HEADER_HEIGHT / 2, nodeHeight(data) - HEADER_HEIGHT / 2);
+
+export function tidy(nodes, edges) {
+  if (!nodes.length) return new Map();
+  const graph = new Graph({ multigraph: true });
+  graph.setGraph({ rankdir: "LR", nodesep: GAP_Y, ranksep: GAP_X, edgesep: 16 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const node of nodes) graph.setNode(node.id, { width: NODE_WIDTH, height: mirroredHeight(node.data) });
+  const order = new Map(nodes.map((node) => [node.id, normalHandles(node.data).map((handle) => handle.id)]));
+  const rank = (edge) => {
+    const index = order.get(edge.source)?.indexOf(edge.sourceHandle) ?? -1;
+    return index < 0 ? Number.MAX_SAFE_INTEGER : index;
+  };
+  for (const edge of [...edges].sort((a, b) => rank(a) - rank(b))) {
+    graph.setEdge(edge.source, edge.target, { weight: rank(edge) === 0 ? 3 : 1 }, edge.id);
+  }
+  layout(graph);
+  const left = Math.min(...nodes.map((node) => node.position.x));
+  const top = Math.min(...nodes.map((node) => node.position.y));
+  const placed = nodes.map((node) => {
+    const { x, y } = graph.node(node.id);
+    return [node.id, { x: x - NODE_WIDTH / 2, y: y - HEADER_HEIGHT / 2 }];
+  });
+  const newLeft = Math.min(...placed.map(([, place]) => place.x));
+  const newTop = Math.min(...placed.map(([, place]) => place.y));
+  return new Map(placed.map(([id, place]) => [
+    id, snapped({ x: place.x - newLeft + left, y: place.y - newTop + top }),
+  ]));
+}

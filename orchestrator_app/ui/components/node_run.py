@@ -1,0 +1,153 @@
+"""What happened to one node in a run: for the drawer of the editor and for the page of a run."""
+
+import json
+
+import reflex as rx
+
+from orchestrator_app.services.views import NodeRunView, RunDetail
+from orchestrator_app.ui.components.copy_button import copy_button
+from orchestrator_app.ui.components.feedback import error_callout, info_callout
+from orchestrator_app.ui.components.json_view import json_view
+from orchestrator_app.ui.components.times import duration, exact_time
+
+
+class NodeRunTexts(rx.State, mixin=True):
+    """The vars behind ``node_run_details``, for the state of a page that shows it."""
+
+    node_state: str = ""
+    node_input: str = ""
+    node_output: str = ""
+    node_failure: dict[str, str] = {}
+    node_attempts: list[dict[str, str]] = []
+    node_logs: list[dict[str, str]] = []
+    node_callback_url: str = ""
+
+    def _show_node_run(self, detail: RunDetail, node_id: str) -> NodeRunView | None:
+        """Take over what the run says about a node; None when it has no such node."""
+        node = next((node for node in detail.nodes if node.node_id == node_id), None)
+        self.node_state = node.state if node else ""
+        if node is None:
+            return None
+        self.node_input, self.node_output = _text(node, node.input), _text(node, node.output)
+        self.node_failure = failure_texts(node)
+        self.node_attempts = attempt_texts(node)
+        self.node_callback_url = node.callback_url
+        self.node_logs = [
+            {"at": str(line.at), "level": line.level, "message": line.message}
+            for line in detail.logs
+            if line.node_id == node_id
+        ]
+        return node
+
+
+def _text(node: NodeRunView, value: object) -> str:
+    return "" if node.started_date is None or (value is None and node.ended_date is None) else pretty(value)
+
+
+def pretty(value: object) -> str:
+    """JSON for reading."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def failure_texts(node: NodeRunView) -> dict[str, str]:
+    """A failure as texts."""
+    failure = node.failure or {}
+    return {key: str(failure.get(key, "")) for key in ("code", "message", "hint")} if failure else {}
+
+
+def attempt_texts(node: NodeRunView) -> list[dict[str, str]]:
+    """The attempts of a node as texts, newest first."""
+    return [
+        {
+            "number": str(attempt.number),
+            "started": str(attempt.started_date),
+            "ended": str(attempt.ended_date or 0),
+            "duration": str((attempt.ended_date or attempt.started_date) - attempt.started_date),
+            "status": str(attempt.status_code or ""),
+            "message": str((attempt.failure or {}).get("message", "")),
+            "nextTry": str(attempt.next_try_at or 0),
+            "request": pretty(attempt.request),
+            "response": pretty(attempt.response) if attempt.response is not None else "",
+        }
+        for attempt in reversed(node.attempts)
+    ]
+
+
+def _attempt(attempt: rx.Var[dict[str, str]]) -> rx.Component:
+    return rx.el.details(
+        rx.el.summary(
+            rx.el.span("Attempt ", attempt["number"], class_name="o-attempt-name"),
+            rx.cond(attempt["status"] != "", rx.el.span("HTTP ", attempt["status"])),
+            rx.cond(
+                attempt["ended"] != "0", duration(ms=attempt["duration"].to(int)), rx.el.span("under way")
+            ),
+            class_name="o-attempt-head",
+        ),
+        rx.cond(attempt["message"] != "", rx.el.p(attempt["message"], class_name="o-field-error")),
+        json_view(text=attempt["request"], label="Request", max_height="240px"),
+        rx.cond(
+            attempt["response"] != "",
+            json_view(text=attempt["response"], label="Response", max_height="240px"),
+        ),
+        class_name="o-attempt",
+    )
+
+
+def node_run_details(state: type[NodeRunTexts]) -> rx.Component:
+    """Input, output, attempts and log of the open node in the run that is shown."""
+    return rx.el.div(
+        rx.cond(
+            state.node_failure["message"].to(str) != "",
+            error_callout(
+                "This node failed", state.node_failure["message"].to(str), state.node_failure["hint"].to(str)
+            ),
+        ),
+        rx.cond(
+            state.node_callback_url != "",
+            rx.el.div(
+                info_callout(
+                    "Waiting for a callback", "Whoever sends a POST to this address lets the run go on, once."
+                ),
+                rx.el.div(
+                    rx.el.code(state.node_callback_url, custom_attrs={"data-testid": "callback-url"}),
+                    copy_button(text=state.node_callback_url, label="Copy the callback address"),
+                    class_name="o-copy-line",
+                ),
+                copy_button(
+                    text="curl -X POST '" + state.node_callback_url + "' -H 'Content-Type: application/json' -d '{}'",
+                    label="Copy as curl",
+                    show_label=True,
+                ),
+                class_name="o-form-section",
+            ),
+        ),
+        rx.el.h3("Input", class_name="o-section-title"),
+        json_view(text=state.node_input, label="Input", empty_text="Not reached yet"),
+        rx.el.h3("Output", class_name="o-section-title"),
+        json_view(text=state.node_output, label="Output", empty_text="Nothing yet"),
+        rx.cond(
+            state.node_attempts.length() > 0,
+            rx.el.div(
+                rx.el.h3("Attempts", class_name="o-section-title"),
+                rx.foreach(state.node_attempts, _attempt),
+                class_name="o-form-section",
+            ),
+        ),
+        rx.cond(
+            state.node_logs.length() > 0,
+            rx.el.div(
+                rx.el.h3("Log", class_name="o-section-title"),
+                rx.foreach(
+                    state.node_logs,
+                    lambda line: rx.el.div(
+                        exact_time(ms=line["at"].to(int)),
+                        rx.el.span(line["message"]),
+                        class_name="o-log-line",
+                        data_level=line["level"],
+                    ),
+                ),
+                class_name="o-form-section",
+            ),
+        ),
+        class_name="o-form",
+    )

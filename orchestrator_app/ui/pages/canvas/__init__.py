@@ -1,0 +1,1 @@
+"""The editor: an orchestrator drawn, configured, run and watched."""

@@ -1,0 +1,171 @@
+"""The graph that one tab edits: what was saved, what changed since, and the way back. Knows no screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from orchestrator_app.domain.definition import Definition, Node, Problem, from_stored
+from orchestrator_app.domain.editing import apply_operations, with_node
+from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.validation import validate
+
+UNDO_DEPTH = 100
+
+
+class Document:
+    """A definition with its history.
+
+    It is no dataclass on purpose: Reflex would wrap one in a tracking proxy, and nothing here is sent to a browser.
+
+    Attributes:
+        orchestrator_id: Which orchestrator this is, or empty.
+        version: The saved version on which the edits build.
+        definition: The graph as it stands in this tab.
+    """
+
+    def __init__(self) -> None:
+        self.orchestrator_id = ""
+        self.version = 0
+        self.definition = Definition()
+        self._saved = Definition()
+        self._undo: list[Definition] = []
+        self._redo: list[Definition] = []
+        self._copies: dict[str, Node] = {}
+        self._last_edit = ""
+
+    def load(self, orchestrator_id: str, version: int, content: Mapping[str, Any]) -> None:
+        """Start from what is saved; the history begins anew, what was copied stays."""
+        self.orchestrator_id, self.version = orchestrator_id, version
+        self.definition = self._saved = from_stored(content)
+        self._undo, self._redo, self._last_edit = [], [], ""
+
+    def replace_by(self, version: int, content: Mapping[str, Any]) -> None:
+        """Take over a newer saved version as one step, so that an undo brings this tab's edits back."""
+        self._commit(from_stored(content))
+        self.version, self._saved = version, self.definition
+
+    def copy_from(self, other: "Document") -> None:
+        """Keep what was copied in another orchestrator, so that it can be pasted here."""
+        self._copies = dict(other._copies)
+
+    def saved(self, version: int, definition: Definition) -> None:
+        """This definition is now on disk; edits made since stay unsaved."""
+        self.version, self._saved = version, definition
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether something is not saved."""
+        return self.definition != self._saved
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step forward."""
+        return bool(self._redo)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything wrong with the graph as it stands."""
+        return validate(self.definition.as_json()).problems
+
+    def _commit(self, definition: Definition, edit: str = "") -> None:
+        """Take the new graph; edits of the same field in a row are one step of the history."""
+        if definition == self.definition:
+            return
+        if not edit or edit != self._last_edit:
+            self._undo = [*self._undo[-(UNDO_DEPTH - 1) :], self.definition]
+        self._redo, self._last_edit = [], edit
+        self.definition = definition
+
+    def apply(self, operations: Sequence[Mapping[str, Any]]) -> None:
+        """Carry out what the user did on the canvas, as one step.
+
+        Raises:
+            InvalidInput: It does not fit the graph; nothing was done.
+        """
+        self._commit(apply_operations(self.definition, operations, self._copies))
+
+    def copy(self, node_ids: Sequence[str]) -> None:
+        """Remember nodes, so that they can be pasted here or elsewhere, also after they were cut."""
+        chosen = set(node_ids)
+        self._copies = {node.id: node for node in self.definition.nodes if node.id in chosen}
+
+    def undo(self) -> bool:
+        """One step back; False when there is none."""
+        if not self._undo:
+            return False
+        self._redo.append(self.definition)
+        self.definition, self._last_edit = self._undo.pop(), ""
+        return True
+
+    def redo(self) -> bool:
+        """One step forward; False when there is none."""
+        if not self._redo:
+            return False
+        self._undo.append(self.definition)
+        self.definition, self._last_edit = self._redo.pop(), ""
+        return True
+
+    def node(self, node_id: str) -> Node | None:
+        """The node by that id, or None."""
+        return self.definition.node(node_id)
+
+    def change(self, node_id: str, key: str, value: JsonValue) -> None:
+        """Set a config value; None or empty text removes it, so that the default counts."""
+        node = self.node(node_id)
+        if node is None:
+            return
+        config = {name: old for name, old in node.config.items() if name != key}
+        if value is not None and value != "":
+            config = dict(node.config) | {key: value}
+        definition = with_node(self.definition, replace(node, config=config))
+        self._commit(_renamed_branches(definition, node, node_id), f"{node_id}/{key}")
+
+    def rename(self, node_id: str, label: str) -> None:
+        """Give a node another label."""
+        node = self.node(node_id)
+        if node is not None and label.strip():
+            self._commit(with_node(self.definition, replace(node, label=label.strip()[:200])), f"{node_id}//label")
+
+    def note(self, node_id: str, notes: str) -> None:
+        """Write down what a node is for."""
+        node = self.node(node_id)
+        if node is not None:
+            self._commit(with_node(self.definition, replace(node, notes=notes[:10_000])), f"{node_id}//notes")
+
+    def disable(self, node_id: str, *, disabled: bool) -> None:
+        """Switch a node off or on."""
+        node = self.node(node_id)
+        if node is not None:
+            self._commit(with_node(self.definition, replace(node, disabled=disabled)))
+
+
+def _branches(node: Node) -> list[str]:
+    cases = node.config.get("cases")
+    return [str(case.get("handle", "")) for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []
+
+
+def _renamed_branches(definition: Definition, before: Node, node_id: str) -> Definition:
+    """When a branch of a condition is renamed, its edges go along."""
+    after = definition.node(node_id)
+    if after is None:
+        return definition
+    old, new = _branches(before), _branches(after)
+    if len(old) != len(new):
+        return definition
+    names = {was: now for was, now in zip(old, new, strict=True) if was != now and was not in new and now}
+    default_was, default_now = before.config.get("defaultHandle"), after.config.get("defaultHandle")
+    if default_was != default_now:
+        names[str(default_was or "default")] = str(default_now or "default")
+    if not names:
+        return definition
+    edges = tuple(
+        replace(edge, source_handle=names[edge.source_handle])
+        if edge.source == node_id and edge.source_handle in names
+        else edge
+        for edge in definition.edges
+    )
+    return replace(definition, edges=edges)

@@ -1,0 +1,219 @@
+"""The controls of the drawer, one per type of config field; forms are made from the catalog of node kinds."""
+
+import reflex as rx
+
+from orchestrator_app.domain.node_kinds import ConfigField, NodeKind
+from orchestrator_app.ui.components.code_editor import code_editor
+from orchestrator_app.ui.components.panels import form_field
+from orchestrator_app.ui.pages.canvas.settings_state import SettingsState as State
+from orchestrator_app.ui.theme import ICON_SMALL
+
+CHANGE_PAUSE_MS = 250
+_CHOICE_TEXTS = {
+    "response": "With the answer",
+    "poll": "Poll for the result",
+    "callback": "When it calls back",
+    "fail": "Fail",
+    "continue": "Go on",
+    "replace": "Only the mapped values",
+    "extend": "Input plus mapped values",
+    "custom": "Any web address",
+    "n8n": "n8n",
+    "make": "Make",
+    "zapier": "Zapier",
+    "flowise": "Flowise",
+    "simulated": "Simulated",
+}
+
+
+def field_control(kind: NodeKind, field: ConfigField) -> rx.Component:
+    """A field with label, help and complaint."""
+    control_id = f"field-{kind.name}-{field.key}"
+    is_labelled = field.type in {"text", "milliseconds", "integer", "choice", "boolean", "connection"}
+    return form_field(
+        field.label,
+        _control(kind, field, control_id),
+        control_id=control_id if is_labelled else "",
+        help=field.help,
+        error=State.field_problems[field.key].to(str),
+        required=field.required,
+    )
+
+
+def _key(name: str) -> rx.Var[str]:
+    """Changes whenever the form must show other values, so that inputs start afresh."""
+    return State.selected_id + "/" + State.form_revision.to_string() + "/" + name
+
+
+def _control(kind: NodeKind, field: ConfigField, control_id: str) -> rx.Component:
+    match field.type:
+        case "text":
+            control = _text(field, control_id)
+            return _with_chooser(control) if field.key == "workflowId" else control
+        case "milliseconds" | "integer":
+            return _number(field, control_id)
+        case "choice":
+            return _choice(field, control_id)
+        case "boolean":
+            return _boolean(field, control_id)
+        case "connection":
+            return _connection(kind, control_id)
+        case "headers":
+            return _rows("headers", State.headers, (("name", "Header", "text"), ("value", "Value", "template")))
+        case "mappings":
+            return _rows("mappings", State.mappings, (("from", "From", "expression"), ("to", "To", "text")))
+        case "cases":
+            return _rows("cases", State.cases, (("expression", "If", "expression"), ("handle", "Branch", "text")))
+        case _:
+            return _code(field)
+
+
+def _text(field: ConfigField, control_id: str) -> rx.Component:
+    return rx.input(
+        id=control_id,
+        key=_key(field.key),
+        default_value=State.values[field.key],
+        placeholder=str(field.default or ""),
+        on_change=lambda text: State.change_field(field.key, text).debounce(CHANGE_PAUSE_MS),
+        on_blur=lambda text: State.change_field(field.key, text),
+        width="100%",
+        spell_check=False,
+    )
+
+
+def _with_chooser(control: rx.Component) -> rx.Component:
+    can_list = (State.values["provider"] == "n8n") | (State.values["provider"] == "simulated")
+    return rx.el.div(
+        control,
+        rx.cond(
+            can_list,
+            rx.button(
+                rx.icon("list", size=ICON_SMALL), "Choose", type="button", variant="surface", on_click=State.choose_workflow
+            ),
+        ),
+        class_name="o-joined",
+    )
+
+
+def _number(field: ConfigField, control_id: str) -> rx.Component:
+    unit = rx.input.slot("ms", side="right") if field.type == "milliseconds" else rx.fragment()
+    return rx.input(
+        unit,
+        id=control_id,
+        key=_key(field.key),
+        default_value=State.values[field.key],
+        input_mode="numeric",
+        on_change=lambda text: State.change_field(field.key, text).debounce(CHANGE_PAUSE_MS),
+        on_blur=lambda text: State.change_field(field.key, text),
+        width="100%",
+        class_name="o-number-input",
+    )
+
+
+def _select(control_id: str, value: rx.Var[str], options: rx.Component, key: str) -> rx.Component:
+    return rx.el.select(
+        options,
+        id=control_id,
+        value=value,
+        on_change=lambda text: State.change_field(key, text),
+        class_name="o-select",
+    )
+
+
+def _choice(field: ConfigField, control_id: str) -> rx.Component:
+    options = rx.fragment(
+        *[rx.el.option(_CHOICE_TEXTS.get(choice, choice), value=choice) for choice in field.choices]
+    )
+    return _select(control_id, State.values[field.key], options, field.key)
+
+
+def _boolean(field: ConfigField, control_id: str) -> rx.Component:
+    automatic = [rx.el.option("Automatic", value="")] if field.default is None else []
+    options = rx.fragment(*automatic, rx.el.option("Yes", value="true"), rx.el.option("No", value="false"))
+    return _select(control_id, State.values[field.key], options, field.key)
+
+
+def _connection(kind: NodeKind, control_id: str) -> rx.Component:
+    is_flow = kind.name == "LocalFlow"
+
+    def option(item: rx.Var[dict[str, str]]) -> rx.Component:
+        fits = item["provider"] == ("flowise" if is_flow else State.values["provider"])
+        return rx.cond(fits, rx.el.option(item["name"], value=item["id"]))
+
+    built_in = rx.el.option("Simulated (built in)", value="simulated") if is_flow else rx.fragment()
+    options = rx.fragment(rx.el.option("None", value=""), built_in, rx.foreach(State.connections, option))
+    return _select(control_id, State.values["connectionId"], options, "connectionId")
+
+
+def _code(field: ConfigField) -> rx.Component:
+    language = {"template": "template", "body": "body", "expression": "expression", "json": "json"}[field.type]
+    is_short = field.type in {"template", "expression"} and field.key != "question"
+    return code_editor(
+        key=_key(field.key),
+        value=State.values[field.key],
+        language=language,
+        label=field.label,
+        single_line=is_short,
+        suggestions=State.suggestions,
+        invalid=State.field_problems[field.key].to(str) != "",
+        on_change=lambda text: State.change_field(field.key, text),
+        **({} if is_short else {"min_height": "96px", "max_height": "320px"}),
+    )
+
+
+def _rows(name: str, rows: rx.Var[list[dict[str, str]]], columns: tuple[tuple[str, str, str], ...]) -> rx.Component:
+    def cell(row: rx.Var[dict[str, str]], column: str, label: str, language: str) -> rx.Component:
+        return code_editor(
+            value=row[column],
+            language=language,
+            label=label,
+            placeholder=label,
+            single_line=True,
+            suggestions=State.suggestions if language != "text" else [],
+            on_change=lambda text: State.change_row(name, row["id"], column, text),
+        )
+
+    def row_view(row: rx.Var[dict[str, str]], index: rx.Var[int]) -> rx.Component:
+        problem = State.row_problems[name + "[" + index.to_string() + "]"].to(str)
+        return rx.el.li(
+            rx.el.div(
+                *[rx.el.div(cell(row, *column), class_name="o-row-cell") for column in columns],
+                class_name="o-row-cells",
+            ),
+            rx.el.div(
+                _row_button("arrow-up", "Move up", State.move_row(name, row["id"], -1)) if name != "headers" else rx.fragment(),
+                _row_button("x", "Remove", State.remove_row(name, row["id"])),
+                class_name="o-row-buttons",
+            ),
+            rx.cond(problem != "", rx.el.p(problem, class_name="o-field-error", role="alert")),
+            key=row["id"],
+            class_name="o-row",
+        )
+
+    return rx.el.div(
+        rx.el.ul(rx.foreach(rows, row_view), class_name="o-rows"),
+        rx.button(
+            rx.icon("plus", size=ICON_SMALL),
+            {"headers": "Add header", "mappings": "Add mapping", "cases": "Add case"}[name],
+            type="button",
+            variant="surface",
+            color_scheme="gray",
+            size="1",
+            on_click=State.add_row(name),
+            custom_attrs={"data-testid": f"add-{name}"},
+        ),
+    )
+
+
+def _row_button(icon: str, label: str, event: rx.event.EventSpec) -> rx.Component:
+    return rx.icon_button(
+        rx.icon(icon, size=ICON_SMALL),
+        type="button",
+        variant="ghost",
+        color_scheme="gray",
+        size="1",
+        aria_label=label,
+        title=label,
+        on_click=event,
+    )
+

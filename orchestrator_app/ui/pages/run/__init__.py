@@ -1,0 +1,1 @@
+"""One run: its graph, and for each node what went in, what came out, and every try."""

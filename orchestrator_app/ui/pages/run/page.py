@@ -1,0 +1,186 @@
+"""The page of one run."""
+
+import reflex as rx
+
+from orchestrator_app.domain.node_kinds import NODE_KINDS
+from orchestrator_app.ui.canvas.flow_canvas import flow_canvas
+from orchestrator_app.ui.components.badges import status_badge
+from orchestrator_app.ui.components.copy_button import copy_button
+from orchestrator_app.ui.components.feedback import empty_state, error_callout, skeleton_rows
+from orchestrator_app.ui.components.json_view import json_view
+from orchestrator_app.ui.components.panels import canvas_area, docked_panel, facts, panel
+from orchestrator_app.ui.components.tables import Column, data_table, table_row
+from orchestrator_app.ui.components.times import duration, exact_time
+from orchestrator_app.ui.layout import page_template
+from orchestrator_app.ui.components.node_run import node_run_details
+from orchestrator_app.ui.canvas.shapes import kind_shapes
+from orchestrator_app.ui.pages.run.state import NodeRow
+from orchestrator_app.ui.pages.run.state import RunPageState as State
+from orchestrator_app.ui.routes import RUNS, canvas_path, run_path
+from orchestrator_app.ui.theme import ICON
+
+_STEPS = (
+    Column("Node"),
+    Column("State", width="128px"),
+    Column("Tries", is_number=True, wide_only=True, width="72px"),
+    Column("Took", is_number=True, width="104px"),
+)
+
+
+def _is_open() -> rx.Var[bool]:
+    return State.ended_date == 0
+
+
+def _facts() -> rx.Component:
+    return facts(
+        [
+            ("State", status_badge(State.state, custom_attrs={"data-testid": "run-state"})),
+            ("Took", duration(ms=State.ended_date - State.started_date, since=State.started_date, live=_is_open())),
+            ("Started", exact_time(ms=State.created_date)),
+            ("Started by", rx.match(State.trigger, ("ui", "Hand"), ("api", "API"), State.trigger)),
+            ("Version", State.version),
+            (
+                "Run",
+                rx.el.span(rx.el.code(State.id, class_name="o-id"), copy_button(text=State.id, label="Copy the run's id")),
+            ),
+            (
+                "Rerun of",
+                rx.cond(
+                    State.parent_id != "",
+                    rx.link(rx.el.code(State.parent_id[-8:], class_name="o-id"), href=run_path(State.parent_id)),
+                    rx.el.span("–"),
+                ),
+            ),
+        ]
+    )
+
+
+def _step(row: rx.Var[NodeRow]) -> rx.Component:
+    name = rx.el.div(
+        rx.el.button(row.label, type="button", class_name="o-row-link", on_click=State.select(row.id)),
+        rx.el.div(
+            rx.match(row.kind, *[(kind.name, kind.title) for kind in NODE_KINDS.values()], row.kind),
+            rx.cond(row.note != "", rx.el.span(" · " + row.note, class_name="o-error-text")),
+            class_name="o-row-detail",
+        ),
+    )
+    return table_row(
+        _STEPS,
+        name,
+        status_badge(row.state),
+        rx.cond(row.attempt > 0, row.attempt.to_string(), ""),
+        duration(ms=row.duration_ms, since=row.started_date, live=row.is_open),
+        key=row.id,
+        data_selected=row.id == State.selected_id,
+    )
+
+
+def _log() -> rx.Component:
+    return panel(
+        "Log",
+        rx.foreach(
+            State.logs,
+            lambda line: rx.el.div(
+                exact_time(ms=line["at"].to(int)),
+                rx.cond(line["node"] != "", rx.el.strong(line["node"])),
+                rx.el.span(line["message"]),
+                class_name="o-log-line",
+                data_level=line["level"],
+            ),
+        ),
+    )
+
+
+def _content() -> rx.Component:
+    graph = rx.el.div(
+        flow_canvas(
+            graph=State.graph,
+            statuses=State.statuses,
+            edge_states=State.edge_states,
+            kinds=[dict(kind) for kind in kind_shapes()],
+            selected_id=State.selected_id,
+            read_only=True,
+            color_mode=rx.color_mode,
+            show_minimap=False,
+            on_select=State.select,
+        ),
+        class_name="o-run-graph",
+    )
+    left = rx.el.div(
+        rx.cond(
+            State.failure["message"].to(str) != "",
+            error_callout("The run failed", State.failure["message"].to(str), State.failure["hint"].to(str)),
+        ),
+        _facts(),
+        graph,
+        panel("Nodes", data_table(_STEPS, rx.foreach(State.nodes, _step), label="Nodes of the run")),
+        rx.el.div(
+            panel("Input", json_view(text=State.input_text, label="Input of the run")),
+            panel("Output", json_view(text=State.output_text, label="Output of the run", empty_text="No output yet")),
+            class_name="o-two",
+        ),
+        _log(),
+        class_name="o-content o-run-content",
+    )
+    details = rx.cond(
+        State.selected_id != "",
+        docked_panel(
+            State.selected_label,
+            node_run_details(State),
+            on_close=State.select(""),
+            label="Node of the run",
+            subtitle=status_badge(State.node_state),
+            wide=True,
+        ),
+    )
+    return canvas_area(left, details)
+
+
+def run_page() -> rx.Component:
+    """The page."""
+    missing = rx.el.div(
+        empty_state(
+            "search-x",
+            "There is no such run",
+            "The address may be mistyped.",
+            rx.link(rx.button("Go to the history"), href=RUNS),
+        ),
+        class_name="o-content",
+    )
+    loading = rx.el.div(skeleton_rows(8), class_name="o-content")
+    return page_template(
+        State.orchestrator_name,
+        rx.cond(State.is_loaded, rx.cond(State.is_missing, missing, _content()), loading),
+        active="runs",
+        back=(RUNS, "Back to the history"),
+        actions=rx.fragment(
+            rx.link(
+                rx.button(
+                    rx.icon("pencil", size=ICON),
+                    rx.el.span("Open in editor", class_name="o-button-text"),
+                    variant="surface",
+                    color_scheme="gray",
+                    aria_label="Open in editor",
+                ),
+                href=canvas_path(State.orchestrator_id),
+            ),
+            rx.cond(
+                _is_open(),
+                rx.button(
+                    rx.icon("ban", size=ICON),
+                    rx.el.span("Cancel run", class_name="o-button-text"),
+                    color_scheme="red",
+                    variant="surface",
+                    aria_label="Cancel run",
+                    on_click=State.cancel,
+                ),
+                rx.button(
+                    rx.icon("rotate-cw", size=ICON),
+                    rx.el.span("Run again", class_name="o-button-text"),
+                    aria_label="Run again",
+                    on_click=State.rerun,
+                ),
+            ),
+        ),
+        flush=True,
+    )

@@ -1,0 +1,197 @@
+"""What the page of one run shows, live until the run ends."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from orchestrator_app.domain.definition import from_stored
+from orchestrator_app.domain.runs import RunState
+from orchestrator_app.errors import Conflict, NotFound, OrchestratorError
+from orchestrator_app.services.views import NodeRunView, NodeStatus, RunDetail
+from orchestrator_app.ui.access import reads, writes
+from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
+from orchestrator_app.ui.canvas.shapes import graph_shape, status_shapes
+from orchestrator_app.ui.routes import run_path
+from orchestrator_app.ui.session import application, show_error, workspace_of
+
+LOOK_AGAIN_SECONDS = 5.0
+PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class NodeRow:
+    """A node in the list of steps."""
+
+    id: str
+    label: str
+    kind: str
+    state: str
+    started_date: int
+    duration_ms: int
+    is_open: bool
+    attempt: int
+    note: str
+
+
+class RunPageState(NodeRunTexts, rx.State):
+    """One run in one tab."""
+
+    is_loaded: bool = False
+    is_missing: bool = False
+    id: str = ""
+    orchestrator_name: str = ""
+    orchestrator_id: str = ""
+    version: int = 0
+    state: str = ""
+    trigger: str = ""
+    created_date: int = 0
+    started_date: int = 0
+    ended_date: int = 0
+    failure: dict[str, str] = {}
+    parent_id: str = ""
+    input_text: str = ""
+    output_text: str = ""
+    nodes: list[NodeRow] = []
+    logs: list[dict[str, str]] = []
+    graph: dict[str, Any] = {}
+    statuses: dict[str, dict[str, Any]] = {}
+    edge_states: dict[str, str] = {}
+
+    selected_id: str = ""
+    selected_label: str = ""
+
+    _watcher: int = 0
+
+    def _address(self) -> str:
+        return str(self.router.url.path).rstrip("/").rpartition("/")[2]
+
+    @rx.event
+    @reads
+    async def load(self):
+        """Open the run named in the address."""
+        run_id = self._address()
+        if run_id != self.id:
+            self.reset()
+        try:
+            detail = await application().runs.get(workspace_of(self), run_id)
+        except NotFound:
+            self.is_missing = True
+        else:
+            self.is_missing = False
+            self._show(detail)
+        self.is_loaded = True
+
+    @rx.event(background=True)
+    @reads
+    async def watch(self):
+        """Follow the run until it has ended or the tab leaves."""
+        async with self:
+            self._watcher += 1
+            watcher, workspace_id, run_id = self._watcher, workspace_of(self), self._address()
+        async with application().hub.subscribe(workspace_id, run_id=run_id) as changes:
+            while True:
+                try:
+                    detail = await application().runs.get(workspace_id, run_id)
+                except NotFound:
+                    return
+                except OrchestratorError:
+                    detail = None
+                async with self:
+                    if self._watcher != watcher:
+                        return
+                    if detail is not None:
+                        self._show(detail)
+                if detail is not None and RunState(detail.summary.state).is_end:
+                    return
+                await asyncio.sleep(PAUSE_SECONDS)
+                await changes.take(LOOK_AGAIN_SECONDS)
+
+    def _show(self, detail: RunDetail) -> None:
+        summary = detail.summary
+        self.id, self.orchestrator_id = summary.id, summary.orchestrator_id
+        self.orchestrator_name, self.version = summary.orchestrator_name, summary.version
+        self.state, self.trigger = summary.state, summary.trigger
+        self.created_date = summary.created_date
+        self.started_date = summary.started_date or summary.created_date
+        self.ended_date = summary.ended_date or 0
+        self.parent_id = summary.parent_run_id or ""
+        failure = summary.failure or {}
+        self.failure = {key: str(failure.get(key, "")) for key in ("code", "message", "hint")}
+        self.input_text = pretty(detail.input)
+        self.output_text = pretty(detail.output) if summary.state == RunState.COMPLETED else ""
+        self.nodes = [_node_row(node) for node in detail.nodes]
+        self.logs = [
+            {"at": str(line.at), "level": line.level, "message": line.message, "node": line.node_label}
+            for line in detail.logs
+        ]
+        if self.graph.get("rev") != summary.id:
+            self.graph = graph_shape(from_stored(detail.definition), 1, fit=True) | {"rev": summary.id}
+        self.statuses = {node_id: dict(shape) for node_id, shape in status_shapes(_statuses(detail)).items()}
+        self.edge_states = detail.edges
+        self._show_node(detail)
+
+    def _show_node(self, detail: RunDetail) -> None:
+        node = self._show_node_run(detail, self.selected_id)
+        self.selected_label = node.label if node else ""
+        if node is None:
+            self.selected_id = ""
+
+    @rx.event
+    @reads
+    async def select(self, node_id: str):
+        """Open a node; an empty id closes it."""
+        self.selected_id = node_id
+        if node_id:
+            self._show_node(await application().runs.get(workspace_of(self), self.id))
+
+    @rx.event
+    @writes
+    async def cancel(self):
+        """End the run."""
+        try:
+            await application().runs.cancel(workspace_of(self), self.id)
+        except Conflict as error:
+            yield rx.toast.info(error.message)
+
+    @rx.event
+    @writes
+    async def rerun(self):
+        """Start a new run with the same input, on the newest version."""
+        try:
+            summary = await application().runs.rerun(workspace_of(self), self.id, trigger="ui")
+        except OrchestratorError as error:
+            yield show_error(error)
+        else:
+            yield rx.redirect(run_path(summary.id))
+
+
+def _statuses(detail: RunDetail) -> list[NodeStatus]:
+    return [
+        NodeStatus(
+            node_id=node.node_id,
+            state=node.state,
+            attempt=node.attempt,
+            started_date=node.started_date,
+            ended_date=node.ended_date,
+            wait_reason=node.wait_reason,
+            message=str((node.failure or {}).get("message", "")),
+        )
+        for node in detail.nodes
+    ]
+
+
+def _node_row(node: NodeRunView) -> NodeRow:
+    started = node.started_date or 0
+    return NodeRow(
+        id=node.node_id,
+        label=node.label,
+        kind=node.kind,
+        state=node.state,
+        started_date=started,
+        duration_ms=node.ended_date - started if node.ended_date and started else -1,
+        is_open=bool(started) and node.ended_date is None,
+        attempt=node.attempt,
+        note=str((node.failure or {}).get("message", "")),
+    )

@@ -1,0 +1,1 @@
+"""The history of runs, over all orchestrators and platforms."""

@@ -1,0 +1,201 @@
+"""What the history shows: filters live in the address, so that a link shows the same."""
+
+import asyncio
+from dataclasses import dataclass
+
+import reflex as rx
+
+from orchestrator_app.domain.runs import RunState
+from orchestrator_app.errors import Conflict, OrchestratorError
+from orchestrator_app.services.views import RunSummary
+from orchestrator_app.ui.access import reads, writes
+from orchestrator_app.ui.addresses import address_script
+from orchestrator_app.ui.routes import RUNS
+from orchestrator_app.ui.session import application, workspace_of
+
+PAGE_SIZE = 50
+LOOK_AGAIN_SECONDS = 10.0
+PAUSE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A row of the history; empty texts and zeros stand for nothing."""
+
+    id: str
+    orchestrator_id: str
+    orchestrator_name: str
+    version: int
+    state: str
+    trigger: str
+    created_date: int
+    started_date: int
+    duration_ms: int
+    is_open: bool
+    failure: str
+
+
+class RunsState(rx.State):
+    """The history of one tab."""
+
+    rows: list[RunRow] = []
+    state_filter: str = ""
+    query: str = ""
+    orchestrator_id: str = ""
+    orchestrator_name: str = ""
+    counts: dict[str, int] = dict.fromkeys(("", *RunState), 0)
+    is_loaded: bool = False
+    has_next: bool = False
+    has_previous: bool = False
+    load_error: str = ""
+
+    _cursors: list[str] = [""]
+    _next_cursor: str = ""
+    _watcher: int = 0
+
+    @rx.event
+    @reads
+    async def load(self):
+        """Open the history as the address says."""
+        parameters = self.router.url.query_parameters
+        wanted = str(parameters.get("status", ""))
+        self.state_filter = wanted if wanted in RunState.__members__ else ""
+        self.query = str(parameters.get("q", ""))
+        self.orchestrator_id = str(parameters.get("orchestrator", ""))
+        self.orchestrator_name, self._cursors = "", [""]
+        await self._read()
+
+    @rx.event(background=True)
+    @reads
+    async def watch(self):
+        """Keep the history true while the page is open."""
+        async with self:
+            self._watcher += 1
+            watcher, workspace_id = self._watcher, workspace_of(self)
+        async with application().hub.subscribe(workspace_id) as changes:
+            while True:
+                await changes.take(LOOK_AGAIN_SECONDS)
+                async with self:
+                    if self._watcher != watcher:
+                        return
+                    await self._read()
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _read(self) -> None:
+        runs = application().runs
+        try:
+            page = await runs.page(
+                workspace_of(self),
+                states=[self.state_filter] if self.state_filter else [],
+                orchestrator_id=self.orchestrator_id,
+                query=self.query,
+                cursor=self._cursors[-1],
+                limit=PAGE_SIZE,
+            )
+            counts = await runs.counts(workspace_of(self))
+            if self.orchestrator_id and not self.orchestrator_name:
+                self.orchestrator_name = await self._name_of(self.orchestrator_id)
+        except OrchestratorError as error:
+            self.load_error = f"{error.message} {error.hint}".strip()
+        else:
+            self.load_error = ""
+            rows = [run_row(item) for item in page.items]
+            if rows != list(self.rows):
+                self.rows = rows
+            all_counts = {"": sum(counts.values())} | {state.value: counts.get(state.value, 0) for state in RunState}
+            if all_counts != self.counts:
+                self.counts = all_counts
+            self._next_cursor, self.has_next = page.cursor, bool(page.cursor)
+            self.has_previous = len(self._cursors) > 1
+        self.is_loaded = True
+
+    async def _name_of(self, orchestrator_id: str) -> str:
+        try:
+            return (await application().orchestrators.get(workspace_of(self), orchestrator_id)).name
+        except OrchestratorError:
+            # A deleted one has history all the same; its runs carry its name.
+            return next((row.orchestrator_name for row in self.rows), "a deleted orchestrator")
+
+    @rx.event
+    @reads
+    async def choose_state(self, state: str):
+        """Show only runs in this state; empty shows all."""
+        self.state_filter = state if state in RunState.__members__ else ""
+        await self._filtered()
+        yield self._address()
+
+    @rx.event
+    @reads
+    async def search(self, query: str):
+        """Narrow by a part of the orchestrator's name or the beginning of a run's id."""
+        self.query = query.strip()
+        await self._filtered()
+        yield self._address()
+
+    @rx.event
+    @reads
+    async def show_all_orchestrators(self):
+        """Lift the filter to one orchestrator."""
+        self.orchestrator_id = self.orchestrator_name = ""
+        await self._filtered()
+        yield self._address()
+
+    @rx.event
+    @reads
+    async def show_everything(self):
+        """Lift all filters."""
+        self.orchestrator_id = self.orchestrator_name = self.query = self.state_filter = ""
+        await self._filtered()
+        yield self._address()
+
+    async def _filtered(self) -> None:
+        self._cursors = [""]
+        await self._read()
+
+    def _address(self) -> rx.event.EventSpec:
+        chosen = {"status": self.state_filter, "q": self.query, "orchestrator": self.orchestrator_id}
+        return rx.call_script(address_script(RUNS, chosen))
+
+    @rx.event
+    @reads
+    async def next_page(self):
+        """Turn the page."""
+        if self._next_cursor:
+            self._cursors = [*self._cursors, self._next_cursor]
+            await self._read()
+
+    @rx.event
+    @reads
+    async def previous_page(self):
+        """Turn back."""
+        self._cursors = self._cursors[:-1] or [""]
+        await self._read()
+
+    @rx.event
+    @writes
+    async def cancel(self, run_id: str):
+        """End a run."""
+        try:
+            await application().runs.cancel(workspace_of(self), run_id)
+        except Conflict as error:
+            yield rx.toast.info(error.message)
+        await self._read()
+
+
+def run_row(item: RunSummary) -> RunRow:
+    """A summary as a row."""
+    failure = item.failure or {}
+    started = item.started_date or item.created_date
+    return RunRow(
+        id=item.id,
+        orchestrator_id=item.orchestrator_id,
+        orchestrator_name=item.orchestrator_name,
+        version=item.version,
+        state=item.state,
+        trigger=item.trigger,
+        created_date=item.created_date,
+        started_date=started,
+        duration_ms=item.ended_date - started if item.ended_date else 0,
+        is_open=item.ended_date is None,
+        failure=str(failure.get("message", "")),
+    )

@@ -1,0 +1,169 @@
+"""Builds the application from its settings; the one module that knows every layer."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from orchestrator_app.config import LOOPBACK_HOSTS, Settings
+from orchestrator_app.errors import ConfigurationError
+from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.registry import build_providers
+from orchestrator_app.runner.clock import SystemClock
+from orchestrator_app.runner.dispatcher import LocalDispatcher
+from orchestrator_app.runner.engine import Engine, EngineParts
+from orchestrator_app.runner.evaluator import Evaluator
+from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.runner.rendering import Renderer
+from orchestrator_app.security import tokens
+from orchestrator_app.security.network import NetworkGuard
+from orchestrator_app.security.vault import Vault
+from orchestrator_app.services.application import Application
+from orchestrator_app.services.callbacks import Callbacks
+from orchestrator_app.services.catalog import Catalog
+from orchestrator_app.services.connections import Connections
+from orchestrator_app.services.example import create_example
+from orchestrator_app.services.gateway import Gateway
+from orchestrator_app.services.health import Health
+from orchestrator_app.services.orchestrators import Orchestrators
+from orchestrator_app.services.runs import Runs
+from orchestrator_app.storage import migrations
+from orchestrator_app.storage import settings as setting_rows
+from orchestrator_app.storage.checkpoints import SqlCheckpointStore
+from orchestrator_app.storage.database import Database, sqlite_url
+from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+
+CALLBACK_PATH = "/api/v1/orchestrator/callback"
+KEY_CHECK = "encryption_key_check"
+STOP_GRACE_SECONDS = 25.0
+
+
+@asynccontextmanager
+async def open_application(settings: Settings) -> AsyncGenerator[Application]:
+    """Everything running, from the database to the engine; stopped cleanly at the end.
+
+    Raises:
+        ConfigurationError: The settings, the key or the data folder do not allow a start.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _only_engine(settings.data_dir):
+        url = settings.database_url or sqlite_url(settings.data_dir / "orchestrator.db")
+        is_new = await asyncio.to_thread(migrations.upgrade, url)
+        vault = Vault.open(settings.encryption_key.get_secret_value() or None, settings.key_file)
+        database = Database(url)
+        try:
+            await _check_key(database, vault)
+            async with _running(settings, database, vault) as application:
+                if is_new and settings.demo:
+                    await create_example(application.orchestrators, DEFAULT_WORKSPACE)
+                yield application
+        finally:
+            await asyncio.to_thread(database.close)
+
+
+@asynccontextmanager
+async def _running(settings: Settings, database: Database, vault: Vault) -> AsyncGenerator[Application]:
+    clock, hub = SystemClock(), Hub()
+    is_local = settings.host in LOOPBACK_HOSTS
+    client = HttpClient(NetworkGuard(settings.network_allow, allow_local=is_local, own_port=settings.port))
+    # The simulated provider calls back to this very program, as a platform outside would; nothing else may.
+    own_client = HttpClient(NetworkGuard((), allow_local=True, own_port=None))
+    providers = build_providers(client, callback_client=own_client)
+    evaluator = Evaluator()
+
+    def seal(token: str, wait_id: str) -> str:
+        return vault.seal(token, row=f"callback_wait|token|{wait_id}")
+
+    def unseal(sealed: str, wait_id: str) -> str:
+        return vault.open_sealed(sealed, row=f"callback_wait|token|{wait_id}")
+
+    def callback_url(run_id: str, token: str) -> str:
+        return f"{settings.base_url}{CALLBACK_PATH}/{run_id}?token={token}"
+
+    def changed(workspace_id: str, orchestrator_id: str, run_id: str, seq: int) -> None:
+        hub.publish(Change("run", workspace_id, run_id, seq, orchestrator_id))
+
+    store = SqlCheckpointStore(
+        database, seal=seal, unseal=unseal, token_hash=tokens.token_hash, changed=changed, now=clock.now
+    )
+    dispatcher = LocalDispatcher(store, clock, concurrency=settings.run_concurrency)
+    connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
+    engine = Engine(
+        EngineParts(
+            store=store,
+            dispatcher=dispatcher,
+            gateway=Gateway(providers, connections),
+            renderer=Renderer(evaluator),
+            clock=clock,
+            callback_url=callback_url,
+            new_token=tokens.new_callback_token,
+            new_id=tokens.new_id,
+            node_concurrency=settings.node_concurrency,
+        )
+    )
+    application = Application(
+        settings=settings,
+        orchestrators=Orchestrators(database, hub, now=clock.now, new_id=tokens.new_id),
+        runs=Runs(
+            database,
+            dispatcher,
+            hub,
+            callback_url=callback_url,
+            unseal=unseal,
+            now=clock.now,
+            new_id=tokens.new_id,
+        ),
+        callbacks=Callbacks(database, dispatcher, hub, token_hash=tokens.token_hash, now=clock.now),
+        connections=connections,
+        catalog=Catalog(providers, connections),
+        health=Health(database, dispatcher),
+        hub=hub,
+        engine=engine,
+    )
+    await evaluator.start()
+    await engine.start()
+    try:
+        yield application
+    finally:
+        await engine.stop(STOP_GRACE_SECONDS)
+        await evaluator.stop()
+        await client.close()
+        await own_client.close()
+
+
+async def _check_key(database: Database, vault: Vault) -> None:
+    """Refuse a key that is not the one with which this database's secrets were sealed."""
+    expected = vault.key_check()
+    stored = await database.read(lambda connection: setting_rows.get(connection, KEY_CHECK))
+    if stored is None:
+        await database.write(lambda connection: setting_rows.put(connection, KEY_CHECK, expected))
+    elif not tokens.same(stored, expected):
+        raise ConfigurationError(
+            [
+                "The encryption key is not the one with which this database's secrets were stored. Put the right key "
+                "into ORCHESTRATOR_ENCRYPTION_KEY or the key file; nothing was changed."
+            ]
+        )
+
+
+@contextmanager
+def _only_engine(data_dir: Path) -> Generator[None]:
+    """Hold the data folder, so that no second process advances the same runs."""
+    path = data_dir / "engine.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigurationError(
+                [
+                    f"Another Orchestrator uses the data folder {data_dir.absolute()}. Stop it, or set "
+                    "ORCHESTRATOR_DATA_DIR to another folder."
+                ]
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+

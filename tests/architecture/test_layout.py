@@ -1,0 +1,64 @@
+"""How files are named and how long they are, so that a newcomer finds everything and can read it."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.sources import EVERYTHING, PRODUCT, ROOT, Source, imported_modules, sources
+
+MOST_LINES = 400
+MEANINGLESS_NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "common", "core", "misc"})
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def adapters() -> list[str]:
+    """The modules of the provider adapters, by the name of the class that each holds."""
+    return [
+        Path(source.name).stem
+        for source in sources(f"{PRODUCT}/providers")
+        for node in source.tree.body
+        if isinstance(node, ast.ClassDef)
+        and node.name.endswith("Provider")
+        and Path(source.name).stem != "base"
+    ]
+
+
+def contract(name: str) -> dict[str, list[str]]:
+    return next(item for item in PROJECT["tool"]["importlinter"]["contracts"] if item["name"] == name)
+
+
+@pytest.mark.parametrize("source", sources(*EVERYTHING), ids=lambda source: source.name)
+def test_no_file_is_too_long_to_be_read_in_one_go(source: Source):
+    assert len(source.text.splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("source", sources(PRODUCT, "bench", "scripts"), ids=lambda source: source.name)
+def test_every_module_is_named_after_what_it_is_about(source: Source):
+    assert not MEANINGLESS_NAMES.intersection(Path(source.name).with_suffix("").parts)
+
+
+def test_importing_the_package_imports_nothing_else():
+    assert (ROOT / PRODUCT / "__init__.py").read_text(encoding="utf-8") == ""
+
+
+def test_types_are_checked_strictly_in_every_folder_but_the_ui():
+    folders = {path.parent.name for path in (ROOT / PRODUCT).glob("*/__init__.py")} - {"ui"}
+    strict = PROJECT["tool"]["pyright"]["strict"]
+    assert {f"{PRODUCT}/{folder}" for folder in folders} <= set(strict)
+    assert f"{PRODUCT}/*.py" in strict
+
+
+def test_the_contract_about_adapters_names_every_adapter():
+    named = contract("Provider adapters do not know each other")["modules"]
+    assert sorted(named) == sorted(f"{PRODUCT}.providers.{adapter}" for adapter in adapters())
+
+
+@pytest.mark.parametrize("adapter", adapters())
+def test_no_part_of_an_adapter_knows_another_adapter(adapter: str):
+    others = tuple(f"{PRODUCT}.providers.{other}" for other in adapters() if other != adapter)
+    parts = [s for s in sources(f"{PRODUCT}/providers") if Path(s.name).stem.split("_")[0] == adapter]
+    assert parts
+    for part in parts:
+        assert [module for module, _line in imported_modules(part.tree) if module.startswith(others)] == []

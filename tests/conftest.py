@@ -1,0 +1,10 @@
+"""What holds for every test: nothing that the person who runs the tests has set reaches the program."""
+
+import os
+
+from orchestrator_app.config import Settings
+
+for _name in [name for name in os.environ if name.startswith(("ORCHESTRATOR_", "REFLEX_", "__REFLEX_"))]:
+    if not _name.startswith("ORCHESTRATOR_TEST_"):
+        del os.environ[_name]
+Settings.model_config["env_file"] = None

@@ -1,0 +1,438 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator_app.domain.definition import Definition, Edge
+from orchestrator_app.domain.node_kinds import NODE_KINDS, output_handles, setting
+from orchestrator_app.domain.planning import (
+    Graph,
+    Progress,
+    Step,
+    edge_state,
+    find_cycle,
+    next_step,
+    node_input,
+    run_output,
+)
+from orchestrator_app.domain.runs import NodeState
+from tests.builders import a_chain, a_definition, a_definition_from, a_diamond, a_node, an_edge, definitions
+
+COMPLETED, FAILED, SKIPPED = NodeState.COMPLETED, NodeState.FAILED, NodeState.SKIPPED
+
+
+def done(output: Any = None, *handles: str) -> Progress:
+    return Progress(COMPLETED, handles or ("out",), output)
+
+
+# --- examples ---
+
+
+def test_entry_nodes_start_first():
+    graph = Graph(a_definition([a_node("a"), a_node("b"), a_node("c")], [an_edge("a", "c")]))
+    assert graph.entries == ("a", "b")
+    assert next_step(graph, {}) == Step(("a", "b"), (), is_failing=False)
+
+
+def test_a_join_starts_when_its_last_parent_has_ended():
+    graph = Graph(a_diamond())
+    assert next_step(graph, {"a": done()}).ready == ("b", "c")
+    assert next_step(graph, {"a": done(), "b": done()}).ready == ("c",)
+    assert next_step(graph, {"a": done(), "b": done(), "c": Progress(NodeState.WAITING)}).ready == ()
+    assert next_step(graph, {"a": done(), "b": done(), "c": done()}).ready == ("d",)
+
+
+def test_a_join_starts_when_one_parent_was_taken_and_the_others_skipped():
+    condition = a_node("a", "Condition", {"cases": [{"expression": "data.x", "handle": "yes"}]})
+    edges = [an_edge("a", "b", "yes"), an_edge("a", "c", "default"), an_edge("b", "d"), an_edge("c", "d")]
+    graph = Graph(a_definition([condition, a_node("b"), a_node("c"), a_node("d")], edges))
+    after = {"a": done({"x": 1}, "yes")}
+    assert next_step(graph, after) == Step(("b",), ("c",), is_failing=False)
+    after |= {"b": done({"y": 2}), "c": Progress(SKIPPED)}
+    assert next_step(graph, after) == Step(("d",), (), is_failing=False)
+    assert node_input(graph, "d", None, after) == {"y": 2}
+
+
+def test_everything_behind_a_branch_not_taken_is_skipped_at_once():
+    condition = a_node("a", "Condition")
+    chain = a_chain("b", "c", "d")
+    graph = Graph(Definition((condition, *chain.nodes), (an_edge("a", "b", "large"), *chain.edges)))
+    assert next_step(graph, {"a": done(None, "default")}) == Step((), ("b", "c", "d"), is_failing=False)
+
+
+def test_an_edge_from_no_branch_of_a_condition_is_always_taken():
+    graph = Graph(a_definition([a_node("a", "Condition"), a_node("b")], [an_edge("a", "b")]))
+    assert next_step(graph, {"a": done(None, "default")}).ready == ("b",)
+
+
+def test_whatever_an_imported_edge_calls_the_only_output_it_is_taken():
+    graph = Graph(a_definition([a_node("a"), a_node("b")], [an_edge("a", "b", "a-output-0")]))
+    assert next_step(graph, {"a": done()}).ready == ("b",)
+
+
+def test_a_failure_leads_into_its_error_branch_and_nowhere_else():
+    edges = [an_edge("a", "b"), an_edge("a", "c", "error")]
+    graph = Graph(
+        a_definition([a_node("a", "RemoteWebhook"), a_node("b"), a_node("c", "ErrorBoundary")], edges)
+    )
+    assert graph.handles_errors("a")
+    assert not graph.handles_errors("b")
+    assert next_step(graph, {"a": Progress(FAILED)}) == Step(("c",), ("b",), is_failing=False)
+    assert next_step(graph, {"a": done()}) == Step(("b",), ("c",), is_failing=False)
+
+
+def test_after_a_failure_that_nobody_handles_nothing_new_starts():
+    nodes = [a_node("a", "RemoteWebhook"), a_node("b"), a_node("c"), a_node("d")]
+    graph = Graph(a_definition(nodes, [an_edge("a", "b"), an_edge("c", "d")]))
+    progress = {"a": Progress(FAILED), "c": done()}
+    assert next_step(graph, progress) == Step((), (), is_failing=True)
+
+
+def test_what_is_behind_a_cancelled_node_is_skipped():
+    graph = Graph(a_chain())
+    assert next_step(graph, {"a": Progress(NodeState.CANCELLED)}).skipped == ("b", "c")
+
+
+def test_a_node_that_is_known_to_be_pending_starts_like_an_unknown_one():
+    graph = Graph(a_chain())
+    assert next_step(graph, {"a": Progress(NodeState.PENDING)}).ready == ("a",)
+
+
+@pytest.mark.parametrize("state", [NodeState.RUNNING, NodeState.WAITING])
+def test_a_node_under_way_neither_starts_again_nor_lets_others_start(state):
+    assert next_step(Graph(a_chain()), {"a": Progress(state)}) == Step((), (), is_failing=False)
+
+
+def test_edges_are_open_until_their_source_has_ended():
+    graph = Graph(a_chain())
+    edge = graph.outgoing["a"][0]
+    assert edge_state(graph, edge, {}) == "open"
+    assert edge_state(graph, edge, {"a": Progress(NodeState.RUNNING)}) == "open"
+    assert edge_state(graph, edge, {"a": done()}) == "taken"
+    assert edge_state(graph, edge, {"a": Progress(SKIPPED)}) == "not_taken"
+
+
+def test_nodes_start_nearest_to_an_entry_first():
+    pairs = [(0, 3), (3, 4), (4, 5), (1, 5), (2, 6)]
+    assert Graph(a_definition_from(pairs, 7)).order == ("n0", "n1", "n2", "n3", "n5", "n6", "n4")
+
+
+def test_descendants_are_listed_nearest_first_and_once():
+    graph = Graph(a_definition_from([(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (0, 4)], 6))
+    assert graph.descendants("n0") == ("n1", "n2", "n4", "n3")
+    assert graph.descendants("n4") == ()
+
+
+def test_an_entry_node_gets_the_runs_input():
+    assert node_input(Graph(a_chain()), "a", {"order": 5}, {}) == {"order": 5}
+
+
+def test_a_single_parent_hands_on_its_output_as_it_is():
+    assert node_input(Graph(a_chain()), "b", {}, {"a": done([1, 2])}) == [1, 2]
+
+
+def test_a_diamond_gives_its_join_both_outputs():
+    progress = {"a": done(), "b": done({"x": 1, "same": "b"}), "c": done({"y": 2, "same": "c"})}
+    assert node_input(Graph(a_diamond()), "d", {}, progress) == {"x": 1, "y": 2, "same": "c"}
+
+
+def test_at_a_join_the_later_edge_wins_not_the_later_node():
+    diamond = a_diamond()
+    turned = Definition(diamond.nodes, tuple(reversed(diamond.edges)))
+    progress = {"a": done(), "b": done({"same": "b"}), "c": done({"same": "c"})}
+    assert node_input(Graph(turned), "d", {}, progress) == {"same": "b"}
+
+
+@pytest.mark.parametrize("output", [None, 5, "text", [1], True])
+def test_at_a_join_what_is_no_object_stands_under_its_parents_label(output):
+    nodes = [a_node("b", label="Ask the bank"), a_node("c"), a_node("d")]
+    graph = Graph(a_definition(nodes, [an_edge("b", "d"), an_edge("c", "d")]))
+    progress = {"b": done(output), "c": done({"y": 2})}
+    assert node_input(graph, "d", {}, progress) == {"Ask the bank": output, "y": 2}
+
+
+def test_two_edges_from_one_parent_count_once():
+    graph = Graph(a_definition([a_node("a"), a_node("b")], [an_edge(), an_edge(edge_id="again")]))
+    assert node_input(graph, "b", {}, {"a": done("text")}) == "text"
+
+
+def test_a_parent_not_taken_adds_nothing_to_a_join():
+    edges = [an_edge("b", "d"), an_edge("c", "d"), an_edge("e", "d", "error")]
+    graph = Graph(a_definition([a_node("b"), a_node("c"), a_node("e", "LocalFlow"), a_node("d")], edges))
+    progress = {"b": done({"x": 1}), "c": Progress(SKIPPED, (), {"no": 1}), "e": done({"no": 2})}
+    assert node_input(graph, "d", {}, progress) == {"x": 1}
+
+
+def test_merging_leaves_the_outputs_as_they_were():
+    progress = {"a": done(), "b": done({"x": {"deep": 1}}), "c": done({"x": 2})}
+    node_input(Graph(a_diamond()), "d", {}, progress)
+    assert progress["b"].output == {"x": {"deep": 1}}
+    assert progress["c"].output == {"x": 2}
+
+
+def test_the_output_of_a_run_is_that_of_its_last_nodes():
+    assert run_output(Graph(a_chain("a", "b")), {"a": done(1), "b": done({"x": 2})}) == {"x": 2}
+    graph = Graph(
+        a_definition([a_node("a"), a_node("b"), a_node("c")], [an_edge("a", "b"), an_edge("a", "c")])
+    )
+    assert run_output(graph, {"a": done(1), "b": done({"x": 2}), "c": done([3])}) == {"x": 2, "c": [3]}
+
+
+def test_a_condition_that_leads_nowhere_is_a_last_node_too():
+    graph = Graph(a_definition([a_node("a", "Condition"), a_node("b")], [an_edge("a", "b", "large")]))
+    assert run_output(graph, {"a": done({"x": 1}, "default"), "b": Progress(SKIPPED)}) == {"x": 1}
+
+
+def test_a_run_in_which_nothing_completed_has_no_output():
+    assert run_output(Graph(a_chain("a")), {"a": Progress(NodeState.CANCELLED)}) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "cycle"),
+    [
+        ([], ()),
+        ([(0, 1), (1, 2), (0, 2)], ()),
+        ([(0, 0)], ("n0",)),
+        ([(0, 1), (1, 0)], ("n0", "n1")),
+        ([(0, 1), (1, 2), (2, 3), (3, 1)], ("n1", "n2", "n3")),
+        ([(2, 3), (3, 2)], ("n2", "n3")),
+    ],
+)
+def test_a_cycle_is_told_in_the_order_of_its_edges(pairs, cycle):
+    assert find_cycle(a_definition_from(pairs, 4)) == cycle
+
+
+def test_edges_to_nodes_that_are_not_there_make_no_cycle():
+    definition = a_definition([a_node("a")], [an_edge("a", "x"), an_edge("x", "a"), an_edge("x", "x")])
+    assert find_cycle(definition) == ()
+
+
+def test_the_longest_chain_needs_no_recursion():
+    pairs = [(number, number + 1) for number in range(4_999)]
+    assert find_cycle(a_definition_from(pairs, 5_000)) == ()
+    assert len(find_cycle(a_definition_from([*pairs, (4_999, 0)], 5_000))) == 5_000
+    graph = Graph(a_definition_from(pairs, 5_000))
+    assert len(graph.order) == len(graph.topological) == len(graph.descendants("n0")) + 1 == 5_000
+
+
+# --- properties ---
+
+
+@st.composite
+def any_graphs(draw: st.DrawFn) -> tuple[list[tuple[int, int]], int]:
+    count = draw(st.integers(1, 8))
+    place = st.integers(0, count - 1)
+    return draw(st.lists(st.tuples(place, place), max_size=14)), count
+
+
+@given(any_graphs())
+def test_a_cycle_is_found_exactly_when_some_node_can_reach_itself(graph):
+    pairs, count = graph
+    reaches = [[(source, target) in pairs for target in range(count)] for source in range(count)]
+    for middle in range(count):
+        for source in range(count):
+            for target in range(count):
+                reaches[source][target] |= reaches[source][middle] and reaches[middle][target]
+    cycle = find_cycle(a_definition_from(pairs, count))
+    assert bool(cycle) == any(reaches[node][node] for node in range(count))
+    numbers = [int(node_id[1:]) for node_id in cycle]
+    assert len(set(numbers)) == len(numbers)
+    assert all(edge in pairs for edge in zip(numbers, numbers[1:] + numbers[:1], strict=True))
+
+
+@given(definitions())
+def test_a_graph_lists_every_node_once_in_both_orders(definition):
+    graph = Graph(definition)
+    ids = sorted(node.id for node in definition.nodes)
+    assert sorted(graph.order) == sorted(graph.topological) == ids
+    place = {node_id: number for number, node_id in enumerate(graph.topological)}
+    assert all(place[edge.source] < place[edge.target] for edge in definition.edges)
+
+
+@given(definitions())
+def test_the_order_is_breadth_first(definition):
+    graph = Graph(definition)
+    distance = dict.fromkeys((node.id for node in definition.nodes), len(definition.nodes))
+    distance |= dict.fromkeys(graph.entries, 0)
+    for _ in definition.nodes:
+        for edge in definition.edges:
+            distance[edge.target] = min(distance[edge.target], distance[edge.source] + 1)
+    distances = [distance[node_id] for node_id in graph.order]
+    assert distances == sorted(distances)
+    nearest_first = [distance[node_id] for node_id in graph.descendants(graph.order[0])]
+    assert graph.order[0] not in graph.descendants(graph.order[0])
+    assert len(set(graph.descendants(graph.order[0]))) == len(nearest_first)
+
+
+@dataclass
+class Simulation:
+    """Runs a definition like the engine does, with outcomes drawn at random, and writes down what happened."""
+
+    definition: Definition
+    random: Random
+    may_fail_unhandled: bool
+    progress: dict[str, Progress] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+    ended: dict[str, NodeState] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    is_failing: bool = False
+
+    def proceed(self) -> None:
+        self.graph = Graph(self.definition)
+        # Each turn skips, starts or ends at least one node; a run that takes more turns does not terminate.
+        for _ in range(3 * len(self.definition.nodes) + 1):
+            before = dict(self.progress)
+            step = next_step(self.graph, self.progress)
+            assert self.progress == before
+            self.check(step)
+            if step.skipped:
+                for node_id in step.skipped:
+                    self.end(node_id, Progress(SKIPPED))
+                continue
+            self.is_failing = step.is_failing
+            self.start(step.ready)
+            if not self.running:
+                return
+            node_id = self.running.pop(self.random.randrange(len(self.running)))
+            if self.random.random() < 0.3:
+                # Waiting for a callback or a retry is being under way as well.
+                self.progress[node_id] = Progress(NodeState.WAITING)
+                self.check(next_step(self.graph, self.progress))
+            self.end(node_id, self.outcome(node_id))
+        pytest.fail("The run does not terminate.")
+
+    def check(self, step: Step) -> None:
+        order = list(self.graph.order)
+        assert list(step.ready) == sorted(step.ready, key=order.index)
+        assert not set(step.ready) & set(step.skipped)
+        for node_id in (*step.ready, *step.skipped):
+            assert node_id not in self.ended
+            assert node_id not in self.running
+        skipped = set(step.skipped)
+        for node_id in step.skipped:
+            assert self.edges_to(node_id)
+            for edge in self.edges_to(node_id):
+                assert edge.source in skipped or not self.was_taken(edge)
+        for node_id in step.ready:
+            edges = self.edges_to(node_id)
+            assert all(edge.source in self.ended or edge.source in skipped for edge in edges)
+            assert not edges or any(self.was_taken(edge) for edge in edges)
+
+    def start(self, ready: tuple[str, ...]) -> None:
+        assert not (ready and self.is_failing)
+        # A limit on how many nodes work at once takes the first ones.
+        for node_id in ready[: self.random.randint(1, 3)]:
+            assert node_id not in self.ended
+            self.inputs[node_id] = node_input(self.graph, node_id, {"run": 1}, self.progress)
+            self.check_input(node_id)
+            self.progress[node_id] = Progress(NodeState.RUNNING)
+            self.running.append(node_id)
+
+    def outcome(self, node_id: str) -> Progress:
+        node = self.graph.nodes[node_id]
+        may_fail = NODE_KINDS[node.kind].has_error_handle and not node.disabled
+        if (
+            may_fail
+            and (self.may_fail_unhandled or self.has_error_edge(node_id))
+            and self.random.random() < 0.4
+        ):
+            return Progress(FAILED, (), {"error": node_id})
+        handles = [handle for handle in output_handles(node) if handle != "error"]
+        if node.disabled and node.kind == "Condition":
+            handles = [str(setting(node, "defaultHandle"))]
+        output = self.random.choice([{"by": node_id, node_id: 1}, node_id, None, [node_id]])
+        return Progress(COMPLETED, (self.random.choice(handles),), output)
+
+    def end(self, node_id: str, progress: Progress) -> None:
+        assert node_id not in self.ended
+        self.progress[node_id] = progress
+        self.ended[node_id] = progress.state
+
+    def edges_to(self, node_id: str) -> list[Edge]:
+        return [edge for edge in self.definition.edges if edge.target == node_id]
+
+    def has_error_edge(self, node_id: str) -> bool:
+        return any(edge.source == node_id and edge.source_handle == "error" for edge in self.definition.edges)
+
+    def was_taken(self, edge: Edge) -> bool:
+        state = self.ended.get(edge.source)
+        if state is FAILED:
+            return edge.source_handle == "error"
+        if state is not COMPLETED or edge.source_handle == "error":
+            return False
+        is_condition = self.graph.nodes[edge.source].kind == "Condition"
+        return not is_condition or edge.source_handle in {"", *self.progress[edge.source].handles}
+
+    def check_input(self, node_id: str) -> None:
+        parents = list(dict.fromkeys(edge.source for edge in self.edges_to(node_id) if self.was_taken(edge)))
+        if not parents:
+            assert self.inputs[node_id] == {"run": 1}
+        elif len(parents) == 1:
+            assert self.inputs[node_id] == self.progress[parents[0]].output
+        else:
+            expected: dict[str, Any] = {}
+            for parent in parents:
+                output = self.progress[parent].output
+                expected |= (
+                    output if isinstance(output, Mapping) else {self.graph.nodes[parent].label: output}
+                )
+            assert self.inputs[node_id] == expected
+
+
+@given(definitions(), st.randoms(use_true_random=False))
+def test_every_run_ends_with_every_node_in_one_end_state(definition, random):
+    simulation = Simulation(definition, random, may_fail_unhandled=False)
+    simulation.proceed()
+    assert not simulation.is_failing
+    assert simulation.ended.keys() == {node.id for node in definition.nodes}
+    for node in definition.nodes:
+        edges = simulation.edges_to(node.id)
+        is_reached = not edges or any(simulation.was_taken(edge) for edge in edges)
+        assert (simulation.ended[node.id] is SKIPPED) == (not is_reached)
+        assert (node.id in simulation.inputs) == is_reached
+    # The result is made of what nothing was taken after; there is always such a node.
+    run_output(simulation.graph, simulation.progress)
+    last = [
+        node_id
+        for node_id, state in simulation.ended.items()
+        if state is COMPLETED
+        and not any(simulation.was_taken(edge) for edge in definition.edges if edge.source == node_id)
+    ]
+    assert last
+
+
+@given(definitions(), st.randoms(use_true_random=False))
+def test_a_failing_run_ends_too_and_starts_nothing_after_the_failure(definition, random):
+    simulation = Simulation(definition, random, may_fail_unhandled=True)
+    simulation.proceed()
+    unhandled = [
+        node_id
+        for node_id, state in simulation.ended.items()
+        if state is FAILED and not simulation.has_error_edge(node_id)
+    ]
+    assert simulation.is_failing == bool(unhandled)
+    if not simulation.is_failing:
+        assert simulation.ended.keys() == {node.id for node in definition.nodes}
+    # What was started has settled; what was not is left to the engine to skip.
+    assert simulation.inputs.keys() <= simulation.ended.keys()
+
+
+@given(definitions(), st.randoms(use_true_random=False))
+def test_what_happens_does_not_depend_on_the_order_in_which_nodes_end(definition, random):
+    outcomes: dict[str, Progress] = {}
+
+    class Repeated(Simulation):
+        def outcome(self, node_id: str) -> Progress:
+            return outcomes.setdefault(node_id, super().outcome(node_id))
+
+    first = Repeated(definition, random, may_fail_unhandled=False)
+    second = Repeated(definition, random, may_fail_unhandled=False)
+    first.proceed()
+    second.proceed()
+    assert first.ended == second.ended
+    assert first.inputs == second.inputs
+    assert run_output(first.graph, first.progress) == run_output(second.graph, second.progress)

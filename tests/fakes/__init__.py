@@ -1,0 +1,1 @@
+"""The world outside, for tests: one real HTTP server with a part for each kind of platform."""

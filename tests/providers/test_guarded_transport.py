@@ -1,0 +1,283 @@
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import aiohttp
+import httpx
+import pytest
+
+from orchestrator_app.errors import AddressNotAllowed, OutcomeUnknown, ProviderUnavailable
+from orchestrator_app.providers import client as client_module
+from orchestrator_app.providers import guarded_transport
+from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.guarded_transport import SystemLookup, as_httpx
+from tests.providers.certificates import Authority
+from tests.providers.raw_server import OpenGuard, RawServer, answer
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    made = HttpClient(OpenGuard())
+    yield made
+    await made.close()
+
+
+# --- connections that are closed while idle ---------------------------------------------------------------------------
+
+
+@contextmanager
+def _closing_server(closing: threading.Event) -> Iterator[tuple[str, list[bytes]]]:
+    """A server in a thread: it answers one request per connection, and closes it when told to."""
+    received: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                data = b""
+                while b"\r\n\r\n" not in data:
+                    piece = connection.recv(65_536)
+                    if not piece:
+                        return
+                    data += piece
+                received.append(data)
+                connection.sendall(answer())
+                closing.wait(2)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", received
+    finally:
+        closing.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_connection_that_was_closed_unnoticed_is_not_written_to(client: HttpClient, method: str) -> None:
+    closing = threading.Event()
+    content = b"x" if method == "POST" else None
+    with _closing_server(closing) as (url, received):
+        await client.request(method, url, content=content)
+        closing.set()
+        time.sleep(0.05)  # noqa: ASYNC251  # the event loop must not see the connection close
+        got = await client.request(method, url, content=content)
+        assert got.status == 200
+        assert len(received) == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+async def test_a_request_that_may_have_arrived_is_not_sent_again(client: HttpClient, method: str) -> None:
+    async with _answering_once() as server:
+        await client.request("GET", server.url)
+        with pytest.raises(OutcomeUnknown, match="may have had its effect") as caught:
+            await client.request(method, server.url)
+    assert len(server.requests) == 2
+    assert not caught.value.retryable
+
+
+async def test_a_request_that_is_safe_to_repeat_survives_a_closed_connection(client: HttpClient) -> None:
+    async with _answering_once() as server:
+        await client.request("GET", server.url)
+        got = await client.request("GET", server.url, is_safe_to_repeat=True)
+    assert got.status == 200
+    assert len(server.requests) == 3
+
+
+async def test_failing_to_connect_again_does_not_hide_that_the_request_was_sent(client: HttpClient) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.read_request(reader)
+        server.stop_listening()
+
+    async with RawServer(script) as server:
+        with pytest.raises(OutcomeUnknown, match="the connection broke"):
+            await client.request("GET", server.url)
+    assert len(server.requests) == 1
+
+
+def _answering_once() -> RawServer:
+    """Answers the first request of each connection, reads the second one and closes."""
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.read_request(reader)
+        writer.write(answer())
+        await server.read_request(reader)
+
+    server = RawServer(script)
+    return server
+
+
+# --- every failure of the libraries has a meaning ---------------------------------------------------------------------
+
+
+def _httpx_exceptions() -> list[type[Exception]]:
+    return [
+        found
+        for found in vars(httpx).values()
+        if isinstance(found, type) and issubclass(found, Exception)
+    ]
+
+
+@pytest.mark.parametrize("kind", _httpx_exceptions(), ids=lambda kind: kind.__name__)
+def test_every_exception_of_httpx_has_a_meaning(kind: type[Exception]) -> None:
+    assert any(issubclass(kind, known) for known, _ in client_module.FAILURES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "meaning"),
+    [
+        (httpx.ConnectError, client_module.NOTHING_SENT),
+        (httpx.ConnectTimeout, client_module.NOTHING_SENT),
+        (httpx.PoolTimeout, client_module.NOTHING_SENT),
+        (httpx.ReadTimeout, client_module.UNCLEAR),
+        (httpx.ReadError, client_module.UNCLEAR),
+        (httpx.WriteError, client_module.UNCLEAR),
+        (httpx.WriteTimeout, client_module.UNCLEAR),
+        (httpx.CloseError, client_module.UNCLEAR),
+        (httpx.RemoteProtocolError, client_module.NO_HTTP),
+        (httpx.InvalidURL, client_module.NO_ADDRESS),
+    ],
+)
+def test_an_exception_is_never_taken_for_nothing_sent_by_mistake(kind: type[Exception], meaning: str) -> None:
+    assert client_module._meaning(kind("x")) == meaning
+
+
+def test_a_failure_nobody_thought_of_counts_as_unclear() -> None:
+    assert client_module._meaning(ZeroDivisionError()) == client_module.UNCLEAR
+
+
+def _aiohttp_exceptions() -> list[type[Exception]]:
+    return [
+        found
+        for found in vars(aiohttp).values()
+        if isinstance(found, type) and issubclass(found, aiohttp.ClientError)
+    ]
+
+
+@pytest.mark.parametrize("kind", _aiohttp_exceptions(), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_every_exception_of_aiohttp_becomes_one_of_httpx(kind: type[Exception], is_sent: bool) -> None:
+    error = kind.__new__(kind)
+    error.args = ("http://host/?token=hunter2",)
+    vars(error)["_certificate_error"] = ssl.SSLError("bad")
+    mapped = as_httpx(error, is_sent=is_sent)
+    assert isinstance(mapped, httpx.TransportError)
+    assert "hunter2" not in str(mapped)
+    assert not (is_sent and client_module._meaning(mapped) == client_module.NOTHING_SENT)
+
+
+@pytest.mark.parametrize("kind", [aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, TimeoutError])
+def test_a_break_after_sending_is_never_called_nothing_sent(kind: type[Exception]) -> None:
+    assert client_module._meaning(as_httpx(kind(), is_sent=True)) == client_module.UNCLEAR
+    assert client_module._meaning(as_httpx(kind(), is_sent=False)) == client_module.NOTHING_SENT
+
+
+def test_an_error_of_our_own_is_not_translated() -> None:
+    error = AddressNotAllowed("no")
+    assert as_httpx(error, is_sent=False) is error
+
+
+# --- secure connections -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+def _client_for(names: dict[str, list[str]], context: ssl.SSLContext | None = None) -> HttpClient:
+    async def lookup(host: str, port: int) -> list[str]:
+        return names[host]
+
+    return HttpClient(OpenGuard(), lookup=lookup, ssl_context=context)
+
+
+async def test_the_certificate_is_checked_against_the_name_not_the_address(authority: Authority) -> None:
+    client = _client_for({"flows.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}, authority.client_context())
+    async with RawServer(answer(b'"safe"'), tls=authority.server_context("flows.example")) as server:
+        got = await client.request("GET", f"https://flows.example:{server.port}/")
+        assert got.json() == "safe"
+        with pytest.raises(ProviderUnavailable, match=r"its certificate is not accepted \(Hostname mismatch"):
+            await client.request("POST", f"https://other.example:{server.port}/", json={})
+    assert len(server.requests) == 1
+    await client.close()
+
+
+@pytest.mark.parametrize("is_expired", [False, True])
+async def test_a_certificate_nobody_vouches_for_or_an_old_one_is_refused(authority: Authority, is_expired: bool) -> None:
+    context = authority.client_context() if is_expired else None
+    client = _client_for({"flows.example": ["127.0.0.1"]}, context)
+    async with RawServer(answer(), tls=authority.server_context("flows.example", is_expired=is_expired)) as server:
+        with pytest.raises(ProviderUnavailable, match="its certificate is not accepted"):
+            await client.request("POST", f"https://flows.example:{server.port}/", json={})
+    assert server.requests == []
+    await client.close()
+
+
+async def test_a_server_that_does_not_speak_tls_is_unavailable(client: HttpClient) -> None:
+    async def chatter(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    async with RawServer(chatter) as server:
+        with pytest.raises(ProviderUnavailable, match="no secure connection came about"):
+            await client.request("POST", f"https://127.0.0.1:{server.port}/", json={})
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_systems_look_up_finds_this_machine() -> None:
+    lookup = SystemLookup()
+    found = await lookup("localhost", 80)
+    lookup.close()
+    assert set(found) <= {"127.0.0.1", "::1"}
+    assert found
+
+
+async def test_a_name_that_cannot_be_one_is_simply_unknown() -> None:
+    lookup = SystemLookup()
+    with pytest.raises(OSError, match="not a host name"):
+        await lookup("a" * 70 + ".example", 80)
+    lookup.close()
+
+
+async def test_a_name_without_any_address_is_unavailable() -> None:
+    client = _client_for({"empty.example": []})
+    with pytest.raises(ProviderUnavailable, match="its name is not known"):
+        await client.request("POST", "http://empty.example/", json={})
+    await client.close()
+
+
+async def test_the_next_address_is_tried_when_the_first_does_not_answer() -> None:
+    client = _client_for({"two.example": ["::1", "127.0.0.1"]})
+    async with RawServer(answer(b"1")) as server:
+        got = await client.request("POST", f"http://two.example:{server.port}/", json={})
+    assert got.json() == 1
+    await client.close()
+
+
+async def test_only_allowed_addresses_of_a_name_are_tried() -> None:
+    class OnlyFour(OpenGuard):
+        def check_address(self, ip: str, port: int, host: str) -> None:
+            if ":" in ip:
+                raise AddressNotAllowed("no")
+
+    async def lookup(host: str, port: int) -> list[str]:
+        return ["::1", "127.0.0.1"]
+
+    client = HttpClient(OnlyFour(), lookup=lookup)
+    async with RawServer(answer()) as server:
+        await client.request("GET", f"http://both.example:{server.port}/")
+    assert server.connections == 1
+    await client.close()
