@@ -37,7 +37,7 @@ check: set-up-dev ## check format, lint, types, import contracts and dead code
 	$(BIN)/ruff check --quiet .
 	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
 	$(BIN)/lint-imports --no-cache --no-logo
-	$(BIN)/vulture
+	$(BIN)/python scripts/dead_code.py
 
 fix: set-up-dev ## format, and mend what the linter can mend by itself
 	$(BIN)/ruff check --fix --quiet . || true

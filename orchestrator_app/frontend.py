@@ -5,6 +5,7 @@ It knows nothing of Reflex but its command line, so that the question is answere
 
 import fcntl
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,7 @@ class Frontend:
                 return False
             before = self._sources()
             self._build()
+            self._tidy_lock()
             if not (self._build_dir / "client" / "index.html").is_file():
                 raise Unavailable("The build left no pages behind.", hint=f"Its log is {self._log}.")
             after = self._sources()
@@ -91,6 +93,13 @@ class Frontend:
             for file in files
             if file.is_file() and not _NOT_SOURCES.intersection((name := file.relative_to(self._root)).parts)
         }
+
+    def _tidy_lock(self) -> None:
+        """Give the lock the same form after every build; Reflex and Bun write it on one line and on many."""
+        packages = self._root / _WRITTEN_BY_THE_BUILD / "package.json"
+        if packages.is_file():
+            tidy = json.dumps(json.loads(packages.read_text(encoding="utf-8")), indent=2, sort_keys=True)
+            packages.write_text(f"{tidy}\n", encoding="utf-8")
 
     @contextmanager
     def _one_at_a_time(self) -> Generator[None]:

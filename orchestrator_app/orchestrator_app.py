@@ -14,13 +14,15 @@ from orchestrator_app.ui.pages.canvas.live_state import LiveState
 from orchestrator_app.ui.pages.canvas.page import canvas_page
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
 from orchestrator_app.ui.pages.canvas.state import EditorState
+from orchestrator_app.ui.pages.connections.page import connections_page
+from orchestrator_app.ui.pages.connections.state import ConnectionsState
 from orchestrator_app.ui.pages.orchestrators.page import orchestrators_page
 from orchestrator_app.ui.pages.orchestrators.state import OrchestratorsState
 from orchestrator_app.ui.pages.run.page import run_page
 from orchestrator_app.ui.pages.run.state import RunPageState
 from orchestrator_app.ui.pages.runs.page import runs_page
 from orchestrator_app.ui.pages.runs.state import RunsState
-from orchestrator_app.ui.routes import CANVAS, ORCHESTRATORS, RUN, RUNS
+from orchestrator_app.ui.routes import CANVAS, CONNECTIONS, ORCHESTRATORS, RUN, RUNS
 from orchestrator_app.ui.session import show_error
 from orchestrator_app.ui.theme import STYLESHEET
 from orchestrator_app.wiring import open_application
@@ -57,4 +59,10 @@ app.add_page(
     route=CANVAS,
     title="Editor · Orchestrator",
     on_load=[EditorState.load, SettingsState.load_connections, LiveState.watch],
+)
+app.add_page(
+    connections_page,
+    route=CONNECTIONS,
+    title="Connections · Orchestrator",
+    on_load=[ConnectionsState.load, ConnectionsState.watch],
 )

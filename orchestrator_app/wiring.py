@@ -38,6 +38,10 @@ from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 CALLBACK_PATH = "/api/v1/orchestrator/callback"
 KEY_CHECK = "encryption_key_check"
 STOP_GRACE_SECONDS = 25.0
+_WRONG_KEY = (
+    "The encryption key is not the one with which this database's secrets were stored. Put the right key into "
+    "ORCHESTRATOR_ENCRYPTION_KEY or the key file; nothing was changed."
+)
 
 
 @asynccontextmanager
@@ -140,12 +144,7 @@ async def _check_key(database: Database, vault: Vault) -> None:
     if stored is None:
         await database.write(lambda connection: setting_rows.put(connection, KEY_CHECK, expected))
     elif not tokens.same(stored, expected):
-        raise ConfigurationError(
-            [
-                "The encryption key is not the one with which this database's secrets were stored. Put the right key "
-                "into ORCHESTRATOR_ENCRYPTION_KEY or the key file; nothing was changed."
-            ]
-        )
+        raise ConfigurationError([_WRONG_KEY])
 
 
 @contextmanager
@@ -157,13 +156,11 @@ def _only_engine(data_dir: Path) -> Generator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ConfigurationError(
-                [
-                    f"Another Orchestrator uses the data folder {data_dir.absolute()}. Stop it, or set "
-                    "ORCHESTRATOR_DATA_DIR to another folder."
-                ]
-            ) from error
+            taken = (
+                f"Another Orchestrator uses the data folder {data_dir.absolute()}. Stop it, or set "
+                "ORCHESTRATOR_DATA_DIR to another folder."
+            )
+            raise ConfigurationError([taken]) from error
         yield
     finally:
         os.close(descriptor)
-

@@ -4,10 +4,14 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from orchestrator_app.domain.definition import Definition, Edge, Node
 from orchestrator_app.domain.node_kinds import NODE_KINDS, output_handles
+
+# A property fails for what it finds, never because the machine is busy.
+unhurried = settings(deadline=None, suppress_health_check=(HealthCheck.too_slow,))
 
 # The least that each kind needs so that validation finds nothing at all to say.
 RUNNABLE_CONFIGS: dict[str, dict[str, Any]] = {

@@ -107,6 +107,16 @@ def test_a_build_may_complete_its_own_lock(project: Path):
     assert pages.is_current()
 
 
+def test_every_build_leaves_the_lock_in_the_same_form(project: Path):
+    packages = project / "reflex.lock/package.json"
+    forms: list[str] = []
+    for text in ('{"b": 1, "a": {}}', '{\n  "a": {},\n  "b": 1\n}'):
+        frontend(project, BUILD + f"Path('reflex.lock/package.json').write_text({text!r})").build_if_needed()
+        forms.append(packages.read_text())
+        (project / "rxconfig.py").write_text(text)
+    assert forms[0] == forms[1] == '{\n  "a": {},\n  "b": 1\n}\n'
+
+
 def test_a_source_edited_during_the_build_is_built_next_time(project: Path):
     pages = frontend(project, BUILD + "Path('orchestrator_app/ui/page.py').write_text('edited')")
     pages.build_if_needed()

@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 
 from orchestrator_app.services.application import DEFAULT_WORKSPACE, Application
 
+ApplicationSource = Callable[[], Application]
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -23,7 +25,7 @@ async def caller(request: Request) -> Caller:
     Raises:
         Unavailable: The process is still starting.
     """
-    application = cast("Callable[[], Application]", request.app.state.application)
+    application = cast("ApplicationSource", request.app.state.application)
     return Caller(DEFAULT_WORKSPACE, application())
 
 

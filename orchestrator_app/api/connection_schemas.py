@@ -80,7 +80,9 @@ class ProviderList(Output):
 class ConnectionFilter(Filter):
     """Through which connection."""
 
-    connection_id: SearchText = Field("", description="Not needed when the platform has exactly one connection.")
+    connection_id: SearchText = Field(
+        "", description="Not needed when the platform has exactly one connection."
+    )
 
 
 class WorkflowFilter(ConnectionFilter):

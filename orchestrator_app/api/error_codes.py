@@ -77,7 +77,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "precondition_required": ErrorCode(
         "Version missing",
         "A change must say on which version it is based, so that nobody's work is overwritten.",
-        "Send the version you read, as the header `If-Match: \"3\"` or as the field `version`.",
+        'Send the version you read, as the header `If-Match: "3"` or as the field `version`.',
     ),
     "not_signed_in": ErrorCode(
         "Not signed in",

@@ -41,11 +41,11 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
 
 
-async def _on_error(request: Request, error: Exception) -> Response:
+async def _on_error(_request: Request, error: Exception) -> Response:
     return problem_response(cast("OrchestratorError", error))
 
 
-async def _on_invalid_request(request: Request, error: Exception) -> Response:
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
     found = cast("Sequence[Mapping[str, Any]]", cast("RequestValidationError", error).errors())
     errors = [_entry(item) for item in found[:MOST_ERRORS]]
     first = errors[0]

@@ -1,5 +1,7 @@
 """Routes of orchestrators: list, create, read, change, delete, check, import and export."""
 
+# ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
+
 import re
 from typing import Annotated
 from urllib.parse import quote
@@ -164,5 +166,7 @@ def _expected_version(if_match: list[str], in_body: int | None) -> int | None:
     if found is None or len(if_match) > 1:
         raise BadRequest("The header If-Match does not name one version.", hint='Send If-Match: "3".')
     if in_body is not None and int(found[1]) != in_body:
-        raise BadRequest("The header If-Match and the field version name two versions.", hint="Send one of them.")
+        raise BadRequest(
+            "The header If-Match and the field version name two versions.", hint="Send one of them."
+        )
     return int(found[1])

@@ -1,6 +1,9 @@
 """The live stream of one run: server-sent events, one per change, until the run has ended."""
 
+# ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
+
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -28,7 +31,9 @@ router = APIRouter(prefix=PREFIX, tags=["Runs"])
 _EVENTS: Answers = {
     200: {
         "description": "The stream; each event `run` carries the run, the status of its nodes and edges as JSON",
-        "content": {STREAM: {"schema": {"type": "string"}, "example": 'id: 7\nevent: run\ndata: {"run": …}\n\n'}},
+        "content": {
+            STREAM: {"schema": {"type": "string"}, "example": 'id: 7\nevent: run\ndata: {"run": …}\n\n'}
+        },
     },
     204: {"description": "It has ended, and Last-Event-ID has seen its end: do not connect again"},
 }
@@ -77,8 +82,19 @@ async def _events(caller: Caller, run_id: str, seen: int) -> AsyncGenerator[str]
                 if not await changes.take(HEARTBEAT_SECONDS):
                     yield HEARTBEAT
         except OrchestratorError as error:
-            yield _event("problem", Response_json(error), seen)
+            yield _event("problem", json.dumps(problem_document(error), ensure_ascii=False), seen)
 
 
 def _event(kind: str, data: str, seq: int) -> str:
     return f"id: {seq}\nevent: {kind}\ndata: {data}\n\n"
+
+
+def _has_ended(live: views.RunLive) -> bool:
+    return RunState(live.summary.state).is_end
+
+
+def _seen(last_event_id: str) -> int:
+    """The newest state that the caller has seen; what we did not hand out counts as none."""
+    if last_event_id.isascii() and last_event_id.isdecimal() and len(last_event_id) <= MAX_SEQ_DIGITS:
+        return int(last_event_id)
+    return _BEFORE_EVERYTHING

@@ -19,7 +19,9 @@ class RunHistoryFilter(PageFilter):
     status: list[str] = Field(
         [], description="Only runs in these states; several, or one text with commas.", examples=[["FAILED"]]
     )
-    from_: TimeFilter | None = Field(None, alias="from", description="Only runs created at this time or later.")
+    from_: TimeFilter | None = Field(
+        None, alias="from", description="Only runs created at this time or later."
+    )
     to: TimeFilter | None = Field(None, description="Only runs created before this time.")
 
     @property
@@ -148,7 +150,9 @@ class RunDetail(Run):
         """The run as its view shows it."""
         values = {field.name: getattr(view, field.name) for field in fields(view)}
         summary = values.pop("summary")
-        return cls.model_validate(values | {field.name: getattr(summary, field.name) for field in fields(summary)})
+        return cls.model_validate(
+            values | {field.name: getattr(summary, field.name) for field in fields(summary)}
+        )
 
 
 class NodeStatus(Output):

@@ -1,5 +1,7 @@
 """Routes of runs: start, list, read, cancel and run again."""
 
+# ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
+
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response

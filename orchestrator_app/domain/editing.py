@@ -13,6 +13,8 @@ from orchestrator_app.domain.planning import find_cycle
 from orchestrator_app.errors import InvalidInput
 
 MAX_OPS = 2_000
+MAX_TEXT = 1_000
+FARTHEST = 1e7
 _NEW_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -51,7 +53,9 @@ def apply_operations(
             case "remove":
                 node = _node(nodes, operation)
                 del nodes[node.id]
-                edges = {key: edge for key, edge in edges.items() if node.id not in {edge.source, edge.target}}
+                edges = {
+                    key: edge for key, edge in edges.items() if node.id not in {edge.source, edge.target}
+                }
             case "connect":
                 _connect(nodes, edges, operation)
                 must_check_cycle = True
@@ -63,7 +67,8 @@ def apply_operations(
     edited = Definition(tuple(nodes.values()), tuple(edges.values()))
     if must_check_cycle and find_cycle(edited):
         raise InvalidInput(
-            "This arrow would lead back to where it came from.", hint="An orchestrator may not run in a circle."
+            "This arrow would lead back to where it came from.",
+            hint="An orchestrator may not run in a circle.",
         )
     return edited
 
@@ -137,13 +142,13 @@ def _node(nodes: dict[str, Node], operation: Mapping[str, Any]) -> Node:
 
 def _text(operation: Mapping[str, Any], key: str) -> str:
     value = operation.get(key)
-    if not isinstance(value, str) or not value or len(value) > 1_000:
+    if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
         raise InvalidInput(f"The change needs “{key}”: text.")
     return value
 
 
 def _number(operation: Mapping[str, Any], key: str) -> float:
     value = operation.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e7:  # noqa: PLR2004
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < FARTHEST:
         raise InvalidInput(f"The change needs “{key}”: a number.")
     return value

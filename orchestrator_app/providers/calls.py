@@ -56,7 +56,9 @@ def call_body(call: RemoteCall) -> tuple[bytes | None, str]:
 
 def as_json_bytes(value: JsonValue) -> bytes:
     """The value as a JSON document in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(errors="replace")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
+        errors="replace"
+    )
 
 
 async def send(

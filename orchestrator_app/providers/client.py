@@ -18,21 +18,11 @@ from orchestrator_app.errors import (
     UnreadableAnswer,
 )
 from orchestrator_app.providers.answer_body import body_reader, too_large
-from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, retry_after_seconds
+from orchestrator_app.providers.answers import HttpAnswer, host_of
 from orchestrator_app.providers.guarded_transport import GuardedTransport, Journey, Lookup, NetworkGuard
 
 if TYPE_CHECKING:
     from orchestrator_app.domain.json_values import JsonValue
-
-__all__ = [
-    "UNSET",
-    "HttpAnswer",
-    "HttpClient",
-    "NetworkGuard",
-    "check_headers",
-    "raise_for_answer",
-    "retry_after_seconds",
-]
 
 MAX_BODY_BYTES = 10 * 1_048_576
 MAX_HEADER_BYTES = 65_536

@@ -118,6 +118,7 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        """The allowed addresses of the host; aiohttp calls this for each new connection to a name."""
         refusal: AddressNotAllowed | None = None
         allowed: list[ResolveResult] = []
         for ip in await self._lookup(host, port):

@@ -19,7 +19,7 @@ from orchestrator_app.providers.n8n_execution import (
 )
 from orchestrator_app.providers.n8n_webhook import execution_id_in, webhook_output
 
-_MARGIN_MS = 2_000
+_MARGIN_MS = 15_000  # the clock shown may be that of a proxy before n8n
 _CLOCK_DIFFERENCE_MS = 60_000  # allowed between n8n and us where its clock is not known
 
 

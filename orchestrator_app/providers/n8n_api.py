@@ -141,14 +141,15 @@ class N8nApi:
         self, path: str, params: dict[str, str], limits: tuple[int, ...], operation: str
     ) -> JsonObject:
         """A page of a list, the largest that can be read. Takes out of ``params`` what this release does not know."""
-        for limit in limits:
+        for limit in limits[:-1]:
             params["limit"] = str(limit)
             try:
                 return await self._object(path, params, operation)
             except UnreadableAnswer:
-                if limit == limits[-1] or "cursor" in params:  # a cursor brings its own limit along
+                if "cursor" in params:  # a cursor brings its own limit along
                     raise
-        raise AssertionError("a list needs at least one limit")
+        params["limit"] = str(limits[-1])
+        return await self._object(path, params, operation)
 
     async def _object(self, path: str, params: dict[str, str], operation: str) -> JsonObject:
         while True:

@@ -35,8 +35,6 @@ from orchestrator_app.providers.simulated_workflows import (
     seconds_of,
 )
 
-BUILT_IN_CONNECTION = "simulated"
-
 _FAILURES = 2
 _MOST_KEYS = 1_000
 _CALLBACK_PAUSES = (1.0, 3.0)

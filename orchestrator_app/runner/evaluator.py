@@ -104,12 +104,14 @@ class Evaluator:
                 ) from error
 
     @contextlib.asynccontextmanager
-    async def _lent_worker(self) -> "AsyncGenerator[_Worker, None]":
+    async def _lent_worker(self) -> AsyncGenerator["_Worker", None]:
         worker = await self._idle.get()
         try:
             self._check_open()
-            await worker.ready()
-            self._check_open()  # it may have been closed meanwhile
+            try:
+                await worker.ready()
+            finally:
+                self._check_open()  # it may have been closed meanwhile, which is also why a start may have failed
             yield worker
         finally:
             self._idle.put_nowait(worker)

@@ -21,7 +21,11 @@ def failure_of(error: OrchestratorError) -> Failure:
     if isinstance(error, NodeFailed):
         code = error.reason
     if isinstance(error, ProviderError):
-        named = {"provider": error.provider, "operation": error.operation, "remoteStatus": error.remote_status}
+        named = {
+            "provider": error.provider,
+            "operation": error.operation,
+            "remoteStatus": error.remote_status,
+        }
         detail = {key: value for key, value in named.items() if value not in {"", None}} | detail
     return Failure(code, error.message, error.hint, detail)
 

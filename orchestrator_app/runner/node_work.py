@@ -96,7 +96,9 @@ class NodeWork:
             raise error
         now = self._clock.now()
         number = self._record.attempt
-        self._facts.append(AttemptEnded(self._node.id, number, now, failure=failure_of(error), next_try_at=now))
+        self._facts.append(
+            AttemptEnded(self._node.id, number, now, failure=failure_of(error), next_try_at=now)
+        )
         self._has_open_attempt = False
 
     async def _work(self) -> Outcome:
@@ -145,7 +147,11 @@ class NodeWork:
     async def _begin_attempt(self, request: JsonObject) -> None:
         now = self._clock.now()
         number = self._record.attempt + 1
-        facts = [*self._start_facts(now), *self._take_facts(), AttemptStarted(self._node.id, number, request, now)]
+        facts = [
+            *self._start_facts(now),
+            *self._take_facts(),
+            AttemptStarted(self._node.id, number, request, now),
+        ]
         await self._engine.record(self._run, facts)
         self._record.attempt = number
         self._record.state = NodeState.RUNNING
@@ -200,7 +206,9 @@ class NodeWork:
         retries = int(most) if isinstance(most, int) else 0
         attempt = self._record.attempt
         is_attempt = self._has_open_attempt
-        will_retry = is_attempt and attempt <= retries and may_retry(error, is_idempotent=is_idempotent(self._node))
+        will_retry = (
+            is_attempt and attempt <= retries and may_retry(error, is_idempotent=is_idempotent(self._node))
+        )
         next_try_at: int | None = None
         if will_retry:
             base = setting(self._node, "retryDelay")

@@ -102,7 +102,9 @@ class Segment:
 
     async def _skip(self, node_ids: tuple[str, ...]) -> None:
         now = self.parts.clock.now()
-        await self.engine.record(self.run, [NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids])
+        await self.engine.record(
+            self.run, [NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids]
+        )
         for node_id in node_ids:
             self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
 
@@ -115,7 +117,9 @@ class Segment:
         ]
         if waiting:
             now = self.parts.clock.now()
-            await self.engine.record(self.run, [NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
+            await self.engine.record(
+                self.run, [NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting]
+            )
             for node_id in waiting:
                 self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
 
@@ -127,7 +131,10 @@ class Segment:
             node_id
             for node_id, record in self.records.items()
             if node_id not in busy
-            and (record.state is NodeState.RUNNING or (record.state is NodeState.WAITING and self._is_due(record, now)))
+            and (
+                record.state is NodeState.RUNNING
+                or (record.state is NodeState.WAITING and self._is_due(record, now))
+            )
         ]
         for node_id in [*due, *(node_id for node_id in ready if node_id not in busy)]:
             if len(self.tasks) >= self.parts.node_concurrency:
@@ -153,14 +160,19 @@ class Segment:
             for source in failed:
                 parent = self.records[source]
                 error = parent.failure.as_json() if parent.failure else {}
-                output: JsonObject = {"error": error | {"node": self.graph.nodes[source].label}, "input": parent.input}
+                output: JsonObject = {
+                    "error": error | {"node": self.graph.nodes[source].label},
+                    "input": parent.input,
+                }
                 progress[source] = Progress(NodeState.FAILED, (), output)
         return node_input(self.graph, node_id, self.run.input, progress)
 
     def _is_due(self, record: NodeRecord, now: int) -> bool:
         if record.wake_at is not None and record.wake_at <= now:
             return True
-        return record.wait_reason == "callback" and any(wait.has_arrived for wait in self.waits_of(record.node_id))
+        return record.wait_reason == "callback" and any(
+            wait.has_arrived for wait in self.waits_of(record.node_id)
+        )
 
     def waits_of(self, node_id: str) -> list[WaitRecord]:
         """The waits that count for a node: its own token, or that of its newest attempt."""
@@ -172,7 +184,9 @@ class Segment:
         wakes = [
             record.wake_at
             for node_id, record in self.records.items()
-            if record.state is NodeState.WAITING and record.wake_at is not None and node_id not in self.tasks.values()
+            if record.state is NodeState.WAITING
+            and record.wake_at is not None
+            and node_id not in self.tasks.values()
         ]
         # While nothing may start, a due wait would only make this loop spin.
         has_room = len(self.tasks) < self.parts.node_concurrency
@@ -187,7 +201,7 @@ class Segment:
                 )
             finally:
                 nudged.cancel()
-        for task in done & self.tasks.keys():
+        for task in [task for task in self.tasks if task in done]:
             del self.tasks[task]
             task.result()
         if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
@@ -223,7 +237,9 @@ class Segment:
         if is_failing:
             reached = {node_id for node_id, known in self.progress.items() if known.state.is_end}
             facts = [
-                NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in self.graph.order if node_id not in reached
+                NodeEnded(node_id, NodeState.SKIPPED, now)
+                for node_id in self.graph.order
+                if node_id not in reached
             ]
             node_id, failure = self._first_failure()
             label = self.graph.nodes[node_id].label
@@ -264,7 +280,10 @@ class Segment:
         nodes: dict[str, JsonObject] = {}
         for wait in self.run.waits:
             if wait.number == 0:
-                own: JsonObject = {"callbackUrl": self.callback_url(wait.token), "correlationToken": wait.token}
+                own: JsonObject = {
+                    "callbackUrl": self.callback_url(wait.token),
+                    "correlationToken": wait.token,
+                }
                 nodes[wait.node_id] = own
         for node_id in self.graph.order:
             if node_id in nodes:
@@ -294,4 +313,3 @@ class Segment:
     def callback_url(self, token: str) -> str:
         """The complete callback address for a token of this run."""
         return self.parts.callback_url(self.run.run_id, token)
-

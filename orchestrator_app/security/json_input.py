@@ -141,7 +141,7 @@ def _place_of_depth(text: str, max_depth: int) -> str:
         if depth > max_depth:
             line = text.count("\n", 0, token.start()) + 1
             return f"line {line}, column {token.start() - (text.rfind(chr(10), 0, token.start()) + 1) + 1}"
-    return "the end"
+    return "the end"  # pragma: no cover  # the parser gave up, so there is such a place
 
 
 def _too_deep(max_depth: int, place: str) -> TooLarge:

@@ -32,7 +32,6 @@ _NAME_FIELDS = ("name", "key", "header")
 _TOKENS = tuple(
     (start, re.compile(pattern, re.DOTALL))
     for start, pattern in (
-        ("eyJ", r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
         ("cb_", r"\bcb_[\w-]{22,}"),
         ("orc_", r"\borc_[A-Za-z0-9]{4,}_[\w-]{16,}"),
         ("whsec_", r"\bwhsec_[A-Za-z0-9+/=]{16,}"),
@@ -52,9 +51,11 @@ _TOKENS = tuple(
     )
 )
 _LEAST_TOKEN_LENGTH = 14
+# These begin where a run of such characters begins, and nowhere within it: trying each place would take hours.
+_THREE_PARTS = re.compile(r"(?<![\w-])[\w-]{11,}\.[\w-]{8,}(?:\.[\w-]*)?")
 _USER_INFO = re.compile(r"(://)[^/?#\s\"'<>@]*(?:@[^/?#\s\"'<>@]*)*(?=@)")
-_ASSIGNED = re.compile(r"(?<![\w.-])(?P<start>(?P<mark>[?&;]?)(?P<name>[\w.-]{1,60})=)[^&#\s\"'<>;,\\]+")
-_QUOTED = re.compile(r"(?P<quote>\\*[\"'])(?P<name>[\w. -]{1,60})(?P=quote)\s*:\s*(?P=quote)")
+_ASSIGNED = re.compile(r"(?<![\w.-])(?P<name>[\w.-]{1,60})=[^&#\s\"'<>;,\\]+")
+_QUOTED = re.compile(r"(?<!\\)(?P<quote>\\*[\"'])(?P<name>[\w. -]{1,60})(?P=quote)\s*:\s*(?P=quote)")
 _HEADER = re.compile(
     r"\b((?:proxy-)?authorization|(?:set-)?cookie|x-(?:[a-z0-9]+-){0,2}(?:key|token))(\s*:\s*)[^\r\n\"'<>]+",
     re.IGNORECASE,
@@ -158,6 +159,8 @@ def _without_lookalikes(text: str) -> str:
         for start, pattern in _TOKENS:
             if start in text:
                 text = pattern.sub(MASK, text)
+    if "eyJ" in text:
+        text = _THREE_PARTS.sub(_mask_web_token, text)
     if "@" in text and "://" in text:
         text = _USER_INFO.sub(rf"\1{MASK}", text)
     if "=" in text:
@@ -171,12 +174,18 @@ def _without_lookalikes(text: str) -> str:
     return text
 
 
+def _mask_web_token(found: re.Match[str]) -> str:
+    start = found[0].find("eyJ")
+    return found[0] if start < 0 else found[0][:start] + MASK
+
+
 def _mask_assigned(found: re.Match[str]) -> str:
     name = found["name"]
+    is_in_query = found.string[found.start() - 1 : found.start()] in {"?", "&", ";"}
     is_secret = is_sensitive_name(name) or (
-        found["mark"] and name.lower().translate(_SEPARATORS) in _QUERY_NAMES
+        is_in_query and name.lower().translate(_SEPARATORS) in _QUERY_NAMES
     )
-    return f"{found['start']}{MASK}" if is_secret else found[0]
+    return f"{name}={MASK}" if is_secret else found[0]
 
 
 def _mask_quoted(text: str) -> str:

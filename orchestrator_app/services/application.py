@@ -12,7 +12,9 @@ from orchestrator_app.services.connections import Connections
 from orchestrator_app.services.health import Health
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE as DEFAULT_WORKSPACE
+from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+
+__all__ = ["DEFAULT_WORKSPACE", "Application", "current", "install"]
 
 
 @dataclass(frozen=True, slots=True)

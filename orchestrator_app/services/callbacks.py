@@ -1,9 +1,9 @@
 """Callbacks: what arrives from outside on a token is stored once and wakes its run."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from sqlalchemy import Connection
@@ -54,7 +54,11 @@ class Callbacks:
         """
         if not token:
             raise _unknown()
-        kept = {key: value for key, value in body.items() if key != TOKEN_KEY} if isinstance(body, dict) else body
+        kept = (
+            {key: value for key, value in body.items() if key != TOKEN_KEY}
+            if isinstance(body, dict)
+            else body
+        )
         digest, now = self._token_hash(token), self._now()
 
         schema = await self._database.read(lambda connection: _schema_of(connection, run_id, digest))
@@ -65,7 +69,9 @@ class Callbacks:
         if received.outcome == "unknown":
             raise _unknown()
         if received.outcome == "accepted":
-            self._hub.publish(Change("run", received.workspace_id, run_id, received.seq, received.orchestrator_id))
+            self._hub.publish(
+                Change("run", received.workspace_id, run_id, received.seq, received.orchestrator_id)
+            )
             self._dispatcher.enqueue(run_id)
         return received.outcome
 
@@ -85,7 +91,8 @@ def _check_schema(schema: JsonValue, body: JsonValue) -> None:
     try:
         Draft202012Validator.check_schema(schema)
         # An empty registry: references to other documents are never fetched.
-        found = list(Draft202012Validator(schema, registry=Registry()).iter_errors(body))
+        validator: Any = Draft202012Validator(schema, registry=Registry())
+        found: list[ValidationError] = list(validator.iter_errors(body))
     except (SchemaError, Unresolvable) as error:
         raise InvalidInput(
             "The schema of the node that waits is wrong itself.",

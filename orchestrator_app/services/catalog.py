@@ -15,7 +15,13 @@ class Catalog:
         self._connections = connections
 
     async def workflows(
-        self, workspace_id: str, provider_key: str, *, connection_id: str = "", query: str = "", cursor: str = ""
+        self,
+        workspace_id: str,
+        provider_key: str,
+        *,
+        connection_id: str = "",
+        query: str = "",
+        cursor: str = "",
     ) -> WorkflowPage:
         """One page of the platform's workflows.
 
@@ -42,7 +48,9 @@ class Catalog:
             await self._connections.mark(workspace_id, connection.id, "refused", error.message)
             raise
 
-    async def _open(self, workspace_id: str, provider_key: str, connection_id: str) -> tuple[Provider, Connection]:
+    async def _open(
+        self, workspace_id: str, provider_key: str, connection_id: str
+    ) -> tuple[Provider, Connection]:
         provider = self._providers.get(provider_key)
         if provider is None:
             known = ", ".join(self._providers)

@@ -135,10 +135,14 @@ class Connections:
         moved = [
             field.label
             for field in provider.credential_fields
-            if field.is_origin and field.key in given and _origin(given[field.key]) != _origin(present.get(field.key, ""))
+            if field.is_origin
+            and field.key in given
+            and _origin(given[field.key]) != _origin(present.get(field.key, ""))
         ]
         kept_secrets = [
-            field for field in provider.credential_fields if field.is_secret and present.get(field.key) and field.key not in given
+            field
+            for field in provider.credential_fields
+            if field.is_secret and present.get(field.key) and field.key not in given
         ]
         if moved and kept_secrets:
             message = f"{' and '.join(moved)} changed, so enter {kept_secrets[0].label} again."
@@ -176,7 +180,9 @@ class Connections:
         Raises:
             NotFound: There is none by that id here.
         """
-        deleted = await self._database.write(lambda connection: rows.delete(connection, workspace_id, connection_id))
+        deleted = await self._database.write(
+            lambda connection: rows.delete(connection, workspace_id, connection_id)
+        )
         if not deleted:
             raise _not_found()
         self._opened.pop((workspace_id, connection_id), None)
@@ -189,7 +195,9 @@ class Connections:
             InvalidInput: A field is missing, unknown or not acceptable.
         """
         provider = self._provider(provider_key)
-        return await provider.test(Connection("", provider.key, provider.title, _checked(provider, credentials)))
+        return await provider.test(
+            Connection("", provider.key, provider.title, _checked(provider, credentials))
+        )
 
     async def check(self, workspace_id: str, connection_id: str) -> ConnectionCheck:
         """Try a stored connection and remember how it fares.
@@ -263,7 +271,9 @@ class Connections:
         keys = {field.key for field in provider.credential_fields if field.is_secret}
         plain = {key: value for key, value in values.items() if key not in keys}
         secret = {key: value for key, value in values.items() if key in keys}
-        return dumps(dict(plain)), self._vault.seal(dumps(dict(secret)), row=_vault_row(workspace_id, connection_id))
+        return dumps(dict(plain)), self._vault.seal(
+            dumps(dict(secret)), row=_vault_row(workspace_id, connection_id)
+        )
 
     def _values(self, row: rows.ConnectionRow) -> dict[str, str]:
         opened = self._vault.open_sealed(row.secrets, row=_vault_row(row.workspace_id, row.id))
@@ -325,9 +335,13 @@ def _checked(provider: Provider, credentials: Mapping[str, str]) -> dict[str, st
         if not value and field.required:
             errors.append({"field": key, "message": f"{field.label} is missing."})
         elif len(value) > MAX_VALUE_LENGTH:
-            errors.append({"field": key, "message": f"{field.label} is longer than {MAX_VALUE_LENGTH} characters."})
+            errors.append(
+                {"field": key, "message": f"{field.label} is longer than {MAX_VALUE_LENGTH} characters."}
+            )
         elif value and field.is_secret and len(value) < MIN_SECRET_LENGTH:
-            errors.append({"field": key, "message": f"{field.label} must have at least {MIN_SECRET_LENGTH} characters."})
+            errors.append(
+                {"field": key, "message": f"{field.label} must have at least {MIN_SECRET_LENGTH} characters."}
+            )
         elif value and field.is_origin and urlsplit(value).scheme not in {"http", "https"}:
             errors.append({"field": key, "message": f"{field.label} must start with http:// or https://."})
         if value:
@@ -338,8 +352,12 @@ def _checked(provider: Provider, credentials: Mapping[str, str]) -> dict[str, st
 
 
 def _not_found() -> NotFound:
-    return NotFound("There is no such connection.", hint="It may have been deleted. Choose or make another one.")
+    return NotFound(
+        "There is no such connection.", hint="It may have been deleted. Choose or make another one."
+    )
 
 
 def _name_taken(provider: Provider, name: str) -> Conflict:
-    return Conflict(f"{provider.title} has a connection called “{name}” already.", hint="Choose another name.")
+    return Conflict(
+        f"{provider.title} has a connection called “{name}” already.", hint="Choose another name."
+    )

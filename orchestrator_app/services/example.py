@@ -12,11 +12,13 @@ DESCRIPTION = (
 )
 
 
-def _node(node_id: str, kind: str, label: str, x: int, y: int, config: dict[str, Any], notes: str = "") -> dict[str, Any]:
-    data: dict[str, Any] = {"label": label, "nodeType": kind, "config": config}
+def _node(
+    node_id: str, kind: str, label: str, place: tuple[int, int], config: dict[str, Any] | None = None, *, notes: str = ""
+) -> dict[str, Any]:
+    data: dict[str, Any] = {"label": label, "nodeType": kind, "config": config or {}}
     if notes:
         data["notes"] = notes
-    return {"id": node_id, "type": "orchestratorNode", "position": {"x": x, "y": y}, "data": data}
+    return {"id": node_id, "type": "orchestratorNode", "position": {"x": place[0], "y": place[1]}, "data": data}
 
 
 def _edge(source: str, target: str, handle: str = "out") -> dict[str, Any]:
@@ -31,32 +33,35 @@ def example_definition() -> dict[str, Any]:
             "crm",
             "RemoteWebhook",
             "Look up customer",
-            0,
-            200,
+            (0, 200),
             simulated
             | {
                 "workflowId": "crm-lookup",
                 "bodyTemplate": '{"email": {{ $exists(data.email) ? data.email : "ada.lovelace@analytical.example" }}}',
             },
-            notes="Run it with {} or with an e-mail address of your own: {\"email\": \"you@company.example\"}.",
+            notes='Run it with {} or with an e-mail address of your own: {"email": "you@company.example"}.',
         ),
-        _node("both", "Parallel", "At the same time", 320, 200, {}),
+        _node("both", "Parallel", "At the same time", (310, 200), {}),
         _node(
             "score",
             "RemoteWebhook",
             "Score lead",
-            640,
-            80,
+            (620, 20),
             simulated | {"workflowId": "score-lead", "idempotent": True, "retryAttempts": 2},
             notes="If scoring fails, the error boundary goes on with a score of its own.",
         ),
-        _node("rescue", "ErrorBoundary", "Score by hand", 960, 240, {"fallback": '{"score": 50, "grade": "unknown"}'}),
+        _node(
+            "rescue",
+            "ErrorBoundary",
+            "Score by hand",
+            (700, 200),
+            {"fallback": '{"score": 50, "grade": "unknown"}'},
+        ),
         _node(
             "assistant",
             "LocalFlow",
             "Ask assistant",
-            640,
-            400,
+            (620, 380),
             {
                 "flowId": "chat",
                 "connectionId": "simulated",
@@ -67,8 +72,7 @@ def example_definition() -> dict[str, Any]:
             "card",
             "DataMapper",
             "Lead card",
-            1280,
-            200,
+            (1040, 200),
             {
                 "mappings": [
                     {"from": "nodes.`Look up customer`.output.customer.email", "to": "email"},
@@ -85,26 +89,23 @@ def example_definition() -> dict[str, Any]:
             "worth",
             "Condition",
             "Worth a call?",
-            1600,
-            200,
+            (1350, 200),
             {"cases": [{"expression": "data.score >= 40", "handle": "yes"}], "defaultHandle": "no"},
         ),
         _node(
             "ask",
             "RemoteWebhook",
             "Ask for approval",
-            1920,
-            80,
+            (1680, 80),
             simulated | {"workflowId": "calling-back"},
             notes="The simulated approver calls back after two seconds.",
         ),
-        _node("approval", "WaitForCallback", "Approval", 2240, 80, {"timeout": 600000, "onTimeout": "fail"}),
+        _node("approval", "WaitForCallback", "Approval", (1990, 80), {"timeout": 600000, "onTimeout": "fail"}),
         _node(
             "mail",
             "RemoteWebhook",
             "Send mail",
-            2560,
-            80,
+            (2300, 80),
             simulated
             | {
                 "workflowId": "send-mail",
@@ -116,8 +117,7 @@ def example_definition() -> dict[str, Any]:
             "archive",
             "DataMapper",
             "Keep for later",
-            1920,
-            360,
+            (1680, 360),
             {"mappings": [{"from": "=archived", "to": "state"}], "mode": "extend"},
         ),
     ]

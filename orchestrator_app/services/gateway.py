@@ -42,7 +42,11 @@ class Gateway:
             await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
             raise
         redactor = self._redactor(connection)
-        return replace(answer, output=redactor.value(answer.output, known_only=True), message=redactor.text(answer.message))
+        return replace(
+            answer,
+            output=redactor.value(answer.output, known_only=True),
+            message=redactor.text(answer.message),
+        )
 
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """See the port."""
@@ -53,7 +57,9 @@ class Gateway:
             await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
             raise
         redactor = self._redactor(connection)
-        return replace(look, output=redactor.value(look.output, known_only=True), message=redactor.text(look.message))
+        return replace(
+            look, output=redactor.value(look.output, known_only=True), message=redactor.text(look.message)
+        )
 
     def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         """See the port."""
@@ -64,7 +70,9 @@ class Gateway:
     def _redactor(self, connection: Connection | None) -> Redactor:
         return Redactor(self._connections.secrets_of(connection) if connection else ())
 
-    async def _open(self, workspace_id: str, call: RemoteCall, operation: str) -> tuple[Provider, Connection | None]:
+    async def _open(
+        self, workspace_id: str, call: RemoteCall, operation: str
+    ) -> tuple[Provider, Connection | None]:
         provider = self._providers.get(call.provider)
         if provider is None:
             known = ", ".join(self._providers)
@@ -115,4 +123,3 @@ def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) 
             provider=provider.key,
             operation="execute",
         )
-

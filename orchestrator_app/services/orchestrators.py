@@ -1,7 +1,7 @@
 """Orchestrators: listed, created, saved with a version check, duplicated, imported, exported and deleted."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
@@ -51,7 +51,9 @@ class Orchestrators:
         Raises:
             NotFound: There is none by that id here.
         """
-        return await self._database.read(lambda connection: _detail(connection, workspace_id, orchestrator_id))
+        return await self._database.read(
+            lambda connection: _detail(connection, workspace_id, orchestrator_id)
+        )
 
     async def create(
         self, workspace_id: str, *, name: str, description: str = "", definition: object = None
@@ -97,9 +99,8 @@ class Orchestrators:
     ) -> OrchestratorDetail:
         """Keep changes as a new version.
 
-        Args:
-            expected_version: The version the caller started from; None overwrites whatever is there.
-            name: New name, or None to keep it. So for the others.
+        ``expected_version`` is the version the caller started from; None overwrites whatever is there. Of name,
+        description and definition, None keeps what is stored.
 
         Raises:
             NotFound: There is none by that id here.
@@ -186,7 +187,7 @@ class Orchestrators:
                 "This is no export of an orchestrator.",
                 hint="Import the JSON of an export, or a definition with nodes and edges.",
             )
-        fields: dict[str, Any] = document
+        fields = cast("dict[str, Any]", document)
         wrapped = next((fields[key] for key in ("definition", "flowData") if key in fields), None)
         if isinstance(wrapped, str):
             try:

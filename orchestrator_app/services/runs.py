@@ -60,10 +60,8 @@ class Runs:
     ) -> tuple[RunSummary, bool]:
         """Begin a run of the newest version. When this returns, the run is on disk and will be carried out.
 
-        Args:
-            data: The run's input.
-            trigger: Who asked: ``ui`` or ``api``.
-            idempotency_key: A second start with the same key returns the first run.
+        ``data`` is the run's input, ``trigger`` says who asked (``ui`` or ``api``). A second start with the same
+        ``idempotency_key`` returns the first run.
 
         Returns:
             The run, and whether it is new.
@@ -162,7 +160,9 @@ class Runs:
         """
 
         def work(connection: Connection) -> RunDetail:
-            return run_detail(connection, _found(rows.get(connection, workspace_id, run_id)), self._awaited_url)
+            return run_detail(
+                connection, _found(rows.get(connection, workspace_id, run_id)), self._awaited_url
+            )
 
         return await self._database.read(work)
 
@@ -205,7 +205,9 @@ class Runs:
         async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
             while True:
                 left = deadline - loop.time()
-                state = await self._database.read(lambda connection: rows.state_of(connection, workspace_id, run_id))
+                state = await self._database.read(
+                    lambda connection: rows.state_of(connection, workspace_id, run_id)
+                )
                 if state is None:
                     raise _no_run()
                 if RunState(state).is_end or left <= 0:
@@ -232,7 +234,9 @@ class Runs:
         self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id))
         return run_summary(row)
 
-    async def rerun(self, workspace_id: str, run_id: str, *, data: JsonValue = None, trigger: str) -> RunSummary:
+    async def rerun(
+        self, workspace_id: str, run_id: str, *, data: JsonValue = None, trigger: str
+    ) -> RunSummary:
         """A new run of the newest version, with the same input or the given one.
 
         Raises:

@@ -21,9 +21,16 @@ Permission = Literal["read", "write"]
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _MARK = "_orchestrator_permission"
-# Reflex's own events, needed to load a page; none of them takes a name or value that reaches our states.
+# Reflex's own events, needed to load a page; none of them reaches a var or method of our states.
 _BUILT_IN = frozenset(
-    {"hydrate", "hydrate_and_load", "on_load_internal", "update_vars_internal", "handle_frontend_exception"}
+    {
+        "hydrate",
+        "hydrate_and_load",
+        "on_load_internal",
+        "set_is_hydrated",
+        "update_vars_internal",
+        "handle_frontend_exception",
+    }
 )
 
 
@@ -44,7 +51,7 @@ def permission_of(handler: Callable[..., Any]) -> Permission | None:
     return getattr(handler, _MARK, None)
 
 
-def may(permission: Permission, state: BaseState) -> bool:
+def may(_permission: Permission, _state: BaseState) -> bool:
     """Whether the person behind this browser tab has the permission.
 
     Until accounts exist, whoever reaches the page may do everything: the server listens on loopback only.
@@ -55,13 +62,13 @@ def may(permission: Permission, state: BaseState) -> bool:
 class Gatekeeper(rx.Middleware):
     """Stops every event that is not meant for browsers, not permitted, or wrongly filled."""
 
-    async def preprocess(self, app: rx.App, state: BaseState, event: Any) -> StateUpdate | None:  # noqa: ANN401
+    async def preprocess(self, app: rx.App, state: BaseState, event: Any) -> StateUpdate | None:
         """None lets the event through; an empty update stops it."""
-        state_name, _, name = event.name.rpartition(".")
+        _, _, name = event.name.rpartition(".")
         handler = event.state_cls.event_handlers.get(name)
         if handler is None:
             return self._stop(event.name, "there is no such handler")
-        if name in _BUILT_IN and not hasattr(handler.fn, _MARK):
+        if name in _BUILT_IN and handler.fn.__module__.startswith("reflex."):
             return None
         permission = permission_of(handler.fn)
         if permission is None:

@@ -16,17 +16,17 @@ def application() -> Application:
     return current()
 
 
-def workspace_of(state: rx.State) -> str:
+def workspace_of(_state: rx.State) -> str:
     """The workspace in which the person behind this browser tab works."""
     return DEFAULT_WORKSPACE
 
 
-def show_error(error: Exception) -> rx.event.EventSpec:
+def show_error(exception: Exception) -> rx.event.EventSpec:
     """A toast that says what happened and what to do; unknown errors get a number that is in the log."""
-    if isinstance(error, OrchestratorError):
-        return rx.toast.error(error.message, description=error.hint or None, duration=8_000)
+    if isinstance(exception, OrchestratorError):
+        return rx.toast.error(exception.message, description=exception.hint or None, duration=8_000)
     reference = uuid4().hex[:8]
-    log.error("an event handler broke (%s)", reference, exc_info=error)
+    log.error("an event handler broke (%s)", reference, exc_info=exception)
     return rx.toast.error(
         "Something unexpected went wrong.",
         description=f"Nothing you saved is lost. The server's log has the details under {reference}.",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from orchestrator_app.domain.config_checks import Finding, check_config
 from orchestrator_app.domain.node_kinds import NODE_KINDS
-from tests.builders import RUNNABLE_CONFIGS, a_node, json_values, nested
+from tests.builders import RUNNABLE_CONFIGS, a_node, json_values, nested, unhurried
 
 ALL_KEYS = sorted({field.key for kind in NODE_KINDS.values() for field in kind.fields})
 
@@ -27,6 +27,7 @@ def test_a_node_that_can_run_has_no_findings(kind):
     assert findings(kind) == []
 
 
+@unhurried
 @given(
     st.sampled_from(sorted(NODE_KINDS)),
     st.dictionaries(st.sampled_from(ALL_KEYS) | st.text(max_size=8), json_values, max_size=6),
@@ -129,6 +130,11 @@ def test_a_choice_names_what_can_be_chosen():
     assert (
         only("DataMapper", mode=nested(900)).message == "“Mode” must be one of: replace, extend; not a list."
     )
+
+
+def test_values_of_the_right_type_are_fine():
+    assert findings("WaitForCallback", schema={"type": "object"}, onTimeout="continue", timeout=5) == []
+    assert findings("RemoteWebhook", idempotent=False, successCondition="data.ok", workflowId="w") == []
 
 
 @pytest.mark.parametrize(

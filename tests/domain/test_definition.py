@@ -3,9 +3,10 @@ import json
 from hypothesis import given
 
 from orchestrator_app.domain.definition import Definition, Edge, Node, Problem, from_stored
-from tests.builders import a_chain, a_definition, a_node, an_edge, definitions
+from tests.builders import a_chain, a_definition, a_node, an_edge, definitions, unhurried
 
 
+@unhurried
 @given(definitions())
 def test_a_definition_survives_storage(definition):
     assert from_stored(json.loads(json.dumps(definition.as_json()))) == definition

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from orchestrator_app.domain.definition import Definition, Problem
 from orchestrator_app.domain.parsing import parse_definition
-from tests.builders import definitions, json_values, nested
+from tests.builders import definitions, json_values, nested, unhurried
 
 KNOWN_KINDS = (
     "Known kinds: RemoteWebhook, LocalFlow, DataMapper, Condition, WaitForCallback, ErrorBoundary, Parallel."
@@ -37,11 +37,13 @@ def only(problems: list[Problem]) -> Problem:
     return problems[0]
 
 
+@unhurried
 @given(definitions())
 def test_what_was_written_is_read_back_without_a_problem(definition):
     assert parse_definition(json.loads(json.dumps(definition.as_json()))) == (definition, [])
 
 
+@unhurried
 @given(json_values)
 def test_any_json_is_read_without_an_exception(value):
     definition, problems = parse_definition(value)

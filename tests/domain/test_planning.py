@@ -20,7 +20,16 @@ from orchestrator_app.domain.planning import (
     run_output,
 )
 from orchestrator_app.domain.runs import NodeState
-from tests.builders import a_chain, a_definition, a_definition_from, a_diamond, a_node, an_edge, definitions
+from tests.builders import (
+    a_chain,
+    a_definition,
+    a_definition_from,
+    a_diamond,
+    a_node,
+    an_edge,
+    definitions,
+    unhurried,
+)
 
 COMPLETED, FAILED, SKIPPED = NodeState.COMPLETED, NodeState.FAILED, NodeState.SKIPPED
 
@@ -229,6 +238,7 @@ def any_graphs(draw: st.DrawFn) -> tuple[list[tuple[int, int]], int]:
     return draw(st.lists(st.tuples(place, place), max_size=14)), count
 
 
+@unhurried
 @given(any_graphs())
 def test_a_cycle_is_found_exactly_when_some_node_can_reach_itself(graph):
     pairs, count = graph
@@ -244,6 +254,7 @@ def test_a_cycle_is_found_exactly_when_some_node_can_reach_itself(graph):
     assert all(edge in pairs for edge in zip(numbers, numbers[1:] + numbers[:1], strict=True))
 
 
+@unhurried
 @given(definitions())
 def test_a_graph_lists_every_node_once_in_both_orders(definition):
     graph = Graph(definition)
@@ -253,6 +264,7 @@ def test_a_graph_lists_every_node_once_in_both_orders(definition):
     assert all(place[edge.source] < place[edge.target] for edge in definition.edges)
 
 
+@unhurried
 @given(definitions())
 def test_the_order_is_breadth_first(definition):
     graph = Graph(definition)
@@ -344,7 +356,7 @@ class Simulation:
         handles = [handle for handle in output_handles(node) if handle != "error"]
         if node.disabled and node.kind == "Condition":
             handles = [str(setting(node, "defaultHandle"))]
-        output = self.random.choice([{"by": node_id, node_id: 1}, node_id, None, [node_id]])
+        output: Any = self.random.choice([{"by": node_id, node_id: 1}, node_id, None, [node_id]])
         return Progress(COMPLETED, (self.random.choice(handles),), output)
 
     def end(self, node_id: str, progress: Progress) -> None:
@@ -383,6 +395,7 @@ class Simulation:
             assert self.inputs[node_id] == expected
 
 
+@unhurried
 @given(definitions(), st.randoms(use_true_random=False))
 def test_every_run_ends_with_every_node_in_one_end_state(definition, random):
     simulation = Simulation(definition, random, may_fail_unhandled=False)
@@ -405,6 +418,7 @@ def test_every_run_ends_with_every_node_in_one_end_state(definition, random):
     assert last
 
 
+@unhurried
 @given(definitions(), st.randoms(use_true_random=False))
 def test_a_failing_run_ends_too_and_starts_nothing_after_the_failure(definition, random):
     simulation = Simulation(definition, random, may_fail_unhandled=True)
@@ -421,6 +435,7 @@ def test_a_failing_run_ends_too_and_starts_nothing_after_the_failure(definition,
     assert simulation.inputs.keys() <= simulation.ended.keys()
 
 
+@unhurried
 @given(definitions(), st.randoms(use_true_random=False))
 def test_what_happens_does_not_depend_on_the_order_in_which_nodes_end(definition, random):
     outcomes: dict[str, Progress] = {}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from orchestrator_app.domain.runs import Failure, NodeState, RunState
-from tests.builders import json_values
+from tests.builders import json_values, unhurried
 
 
 @pytest.mark.parametrize("state", ["COMPLETED", "FAILED", "CANCELLED"])
@@ -37,6 +37,7 @@ def test_states_travel_as_plain_text():
     assert f"{RunState.FAILED}" == "FAILED"
 
 
+@unhurried
 @given(json_values)
 def test_a_failure_survives_storage(value):
     failure = Failure("timeout", "No answer came.", "Try again later.", {"facts": value})

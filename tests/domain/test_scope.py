@@ -1,5 +1,7 @@
 """The document that expressions see."""
 
+from typing import Any
+
 from orchestrator_app.domain.scope import ROOTS, Scope
 
 
@@ -8,7 +10,7 @@ def test_the_roots_are_always_there():
 
 
 def test_data_and_input_are_the_same_thing():
-    payload = {"customer": {"email": "a@b.c"}}
+    payload: dict[str, Any] = {"customer": {"email": "a@b.c"}}
     document = Scope(payload).document()
     assert document["data"] is payload
     assert document["input"] is payload
@@ -31,6 +33,6 @@ def test_a_payload_that_is_no_object_is_reached_through_data_only():
 
 
 def test_nodes_are_found_by_what_they_are_filed_under():
-    output = {"output": {"x": 1}}
+    output: dict[str, Any] = {"output": {"x": 1}}
     document = Scope(nodes={"My label": output, "n1": output}).document()
     assert document["nodes"] == {"My label": output, "n1": output}

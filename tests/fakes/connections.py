@@ -15,7 +15,9 @@ def n8n_connection(n8n: FakeN8n, **values: str) -> Connection:
 
 
 def flowise_connection(flowise: FakeFlowise, **values: str) -> Connection:
-    return Connection("c-flowise", "flowise", "Our Flowise", {"baseUrl": flowise.base, "apiKey": flowise.key} | values)
+    return Connection(
+        "c-flowise", "flowise", "Our Flowise", {"baseUrl": flowise.base, "apiKey": flowise.key} | values
+    )
 
 
 def remote_call(provider: str, **settings: Any) -> RemoteCall:

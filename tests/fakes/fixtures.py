@@ -1,5 +1,6 @@
 """Fixtures of the fake server, and of the real HTTP client that talks to it."""
 
+import ssl
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -18,7 +19,8 @@ def fake_server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 async def http_client() -> AsyncIterator[HttpClient]:
-    """The product's client, which may reach this machine."""
-    client = HttpClient(NetworkGuard(allow_local=True, own_port=None))
+    """The product's client, which may reach this machine; without the authorities that only TLS needs."""
+    trust_nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client = HttpClient(NetworkGuard(allow_local=True, own_port=None), ssl_context=trust_nobody)
     yield client
     await client.close()

@@ -40,7 +40,6 @@ import asyncio
 import contextlib
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 import aiohttp
@@ -88,9 +87,7 @@ class FakeServer:
             raise RuntimeError("The fake server did not start.")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._loop is not None
         assert self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)

@@ -11,7 +11,9 @@ Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class RawServer:
     """Runs a script for each connection; notes connections and complete requests."""
 
-    def __init__(self, script: Script | bytes, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Script | bytes, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self._script = script
         self._host = host
         self._tls = tls
@@ -73,7 +75,9 @@ class RawServer:
         return request
 
 
-def answer(body: bytes = b"{}", *, status: str = "200 OK", headers: str = "Content-Type: application/json\r\n") -> bytes:
+def answer(
+    body: bytes = b"{}", *, status: str = "200 OK", headers: str = "Content-Type: application/json\r\n"
+) -> bytes:
     """A complete HTTP answer."""
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 

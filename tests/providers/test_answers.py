@@ -14,7 +14,13 @@ from orchestrator_app.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
-from orchestrator_app.providers.answers import MAX_DEPTH, HttpAnswer, host_of, raise_for_answer, retry_after_seconds
+from orchestrator_app.providers.answers import (
+    MAX_DEPTH,
+    HttpAnswer,
+    host_of,
+    raise_for_answer,
+    retry_after_seconds,
+)
 from orchestrator_app.security import json_input
 
 JSON = "application/json"
@@ -22,7 +28,10 @@ JSON = "application/json"
 
 def _answer(content: bytes, content_type: str = JSON, status: int = 200, **headers: str) -> HttpAnswer:
     return HttpAnswer(
-        status, {"content-type": content_type, **headers}, content, "https://flows.example:8443/hook?token=hunter2"
+        status,
+        {"content-type": content_type, **headers},
+        content,
+        "https://flows.example:8443/hook?token=hunter2",
     )
 
 
@@ -56,6 +65,7 @@ def test_a_web_page_instead_of_json_is_named_as_such() -> None:
         (b'{"a": "\xff\xfe\xff"}', "another encoding than UTF-8"),
         (b"[" * 100_000, "nested deeper than 64 levels"),
         (b"[" * 65 + b"]" * 65, "nested deeper than 64 levels"),
+        (b'{"a":[' * 33 + b"]}" * 33, "nested deeper than 64 levels"),
         (b"[" + b"0," * 500_000 + b"0]", "more than 500,000 values"),
     ],
 )
@@ -100,7 +110,11 @@ def test_half_of_an_emoji_does_not_spoil_the_rest() -> None:
     assert got == {"cut \ufffd": ["\ufffd", "😀", 1, None], "b": True}
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda below: st.lists(below, max_size=3)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(), lambda below: st.lists(below, max_size=3)
+    )
+)
 def test_every_value_survives_the_way_through_an_answer(value) -> None:
     assert _answer(json.dumps(value).encode()).json() == value
 
@@ -241,7 +255,12 @@ def test_retry_after_is_never_more_than_an_hour_and_never_fails(header: str) -> 
 
 @pytest.mark.parametrize(
     ("url", "host"),
-    [("https://u:p@h:1/x", "h:1"), ("http://h", "h"), ("nonsense", "The server"), ("http://[x", "The server")],
+    [
+        ("https://u:p@h:1/x", "h:1"),
+        ("http://h", "h"),
+        ("nonsense", "The server"),
+        ("http://[x", "The server"),
+    ],
 )
 def test_sentences_name_host_and_port_only(url: str, host: str) -> None:
     assert host_of(url) == host

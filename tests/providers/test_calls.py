@@ -35,7 +35,9 @@ def test_every_call_carries_the_headers_by_which_it_is_recognised():
 
 
 def test_the_user_may_set_an_own_idempotency_key_but_no_own_correlation_id():
-    headers = call_headers(remote_call("custom", headers={"idempotency-key": "mine", "x-correlation-id": "mine"}))
+    headers = call_headers(
+        remote_call("custom", headers={"idempotency-key": "mine", "x-correlation-id": "mine"})
+    )
     assert headers["idempotency-key"] == "mine"
     assert "Idempotency-Key" not in headers
     assert headers["X-Correlation-Id"] == "0192-run:node-1"
@@ -91,7 +93,9 @@ def test_an_answer_becomes_json(content: bytes, content_type: str, wanted: JsonV
         (b"\x89PNG", "image/png", "image/png"),
     ],
 )
-def test_what_cannot_be_read_is_an_error_that_names_the_server(content: bytes, content_type: str, sentence: str):
+def test_what_cannot_be_read_is_an_error_that_names_the_server(
+    content: bytes, content_type: str, sentence: str
+):
     with pytest.raises(UnreadableAnswer, match=sentence) as caught:
         read_output(answer(content, content_type), provider="custom")
     assert "a.example" in caught.value.message

@@ -52,7 +52,13 @@ async def test_with_a_callback_to_come_the_answer_is_only_the_beginning(
 
 
 @pytest.mark.parametrize(
-    ("path", "output"), [("/empty", None), ("/status/204", None), ("/text?text=done", "done"), ("/status/201", {"message": "status 201"})]
+    ("path", "output"),
+    [
+        ("/empty", None),
+        ("/status/204", None),
+        ("/text?text=done", "done"),
+        ("/status/201", {"message": "status 201"}),
+    ],
 )
 async def test_nothing_and_text_are_results_too(
     fake_server: FakeServer, provider: CustomProvider, path: str, output: JsonValue
@@ -85,7 +91,9 @@ async def test_everything_else_is_a_clear_error(
 ):
     timeout = 0.1 if "slow" in path else 5.0
     with pytest.raises(error) as caught:
-        await provider.execute(None, remote_call("custom", url=fake_server.url + path, timeout_seconds=timeout))
+        await provider.execute(
+            None, remote_call("custom", url=fake_server.url + path, timeout_seconds=timeout)
+        )
     assert sentence in caught.value.message
     assert caught.value.provider == "custom"
     assert len(fake_server.journal) == 1

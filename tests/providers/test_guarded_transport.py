@@ -12,7 +12,6 @@ import pytest
 
 from orchestrator_app.errors import AddressNotAllowed, OutcomeUnknown, ProviderUnavailable
 from orchestrator_app.providers import client as client_module
-from orchestrator_app.providers import guarded_transport
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.guarded_transport import SystemLookup, as_httpx
 from tests.providers.certificates import Authority
@@ -64,7 +63,9 @@ def _closing_server(closing: threading.Event) -> Iterator[tuple[str, list[bytes]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_a_connection_that_was_closed_unnoticed_is_not_written_to(client: HttpClient, method: str) -> None:
+async def test_a_connection_that_was_closed_unnoticed_is_not_written_to(
+    client: HttpClient, method: str
+) -> None:
     closing = threading.Event()
     content = b"x" if method == "POST" else None
     with _closing_server(closing) as (url, received):
@@ -95,7 +96,7 @@ async def test_a_request_that_is_safe_to_repeat_survives_a_closed_connection(cli
 
 
 async def test_failing_to_connect_again_does_not_hide_that_the_request_was_sent(client: HttpClient) -> None:
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def script(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await server.read_request(reader)
         server.stop_listening()
 
@@ -122,9 +123,7 @@ def _answering_once() -> RawServer:
 
 def _httpx_exceptions() -> list[type[Exception]]:
     return [
-        found
-        for found in vars(httpx).values()
-        if isinstance(found, type) and issubclass(found, Exception)
+        found for found in vars(httpx).values() if isinstance(found, type) and issubclass(found, Exception)
     ]
 
 
@@ -166,7 +165,7 @@ def _aiohttp_exceptions() -> list[type[Exception]]:
 
 @pytest.mark.parametrize("kind", _aiohttp_exceptions(), ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("is_sent", [False, True])
-def test_every_exception_of_aiohttp_becomes_one_of_httpx(kind: type[Exception], is_sent: bool) -> None:
+def test_every_exception_of_aiohttp_becomes_one_of_httpx(kind: type[Exception], *, is_sent: bool) -> None:
     error = kind.__new__(kind)
     error.args = ("http://host/?token=hunter2",)
     vars(error)["_certificate_error"] = ssl.SSLError("bad")
@@ -176,7 +175,9 @@ def test_every_exception_of_aiohttp_becomes_one_of_httpx(kind: type[Exception], 
     assert not (is_sent and client_module._meaning(mapped) == client_module.NOTHING_SENT)
 
 
-@pytest.mark.parametrize("kind", [aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, TimeoutError])
+@pytest.mark.parametrize(
+    "kind", [aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, TimeoutError]
+)
 def test_a_break_after_sending_is_never_called_nothing_sent(kind: type[Exception]) -> None:
     assert client_module._meaning(as_httpx(kind(), is_sent=True)) == client_module.UNCLEAR
     assert client_module._meaning(as_httpx(kind(), is_sent=False)) == client_module.NOTHING_SENT
@@ -196,14 +197,16 @@ def authority() -> Authority:
 
 
 def _client_for(names: dict[str, list[str]], context: ssl.SSLContext | None = None) -> HttpClient:
-    async def lookup(host: str, port: int) -> list[str]:
+    async def lookup(host: str, _port: int) -> list[str]:
         return names[host]
 
     return HttpClient(OpenGuard(), lookup=lookup, ssl_context=context)
 
 
 async def test_the_certificate_is_checked_against_the_name_not_the_address(authority: Authority) -> None:
-    client = _client_for({"flows.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}, authority.client_context())
+    client = _client_for(
+        {"flows.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}, authority.client_context()
+    )
     async with RawServer(answer(b'"safe"'), tls=authority.server_context("flows.example")) as server:
         got = await client.request("GET", f"https://flows.example:{server.port}/")
         assert got.json() == "safe"
@@ -214,10 +217,14 @@ async def test_the_certificate_is_checked_against_the_name_not_the_address(autho
 
 
 @pytest.mark.parametrize("is_expired", [False, True])
-async def test_a_certificate_nobody_vouches_for_or_an_old_one_is_refused(authority: Authority, is_expired: bool) -> None:
+async def test_a_certificate_nobody_vouches_for_or_an_old_one_is_refused(
+    authority: Authority, *, is_expired: bool
+) -> None:
     context = authority.client_context() if is_expired else None
     client = _client_for({"flows.example": ["127.0.0.1"]}, context)
-    async with RawServer(answer(), tls=authority.server_context("flows.example", is_expired=is_expired)) as server:
+    async with RawServer(
+        answer(), tls=authority.server_context("flows.example", is_expired=is_expired)
+    ) as server:
         with pytest.raises(ProviderUnavailable, match="its certificate is not accepted"):
             await client.request("POST", f"https://flows.example:{server.port}/", json={})
     assert server.requests == []
@@ -273,7 +280,7 @@ async def test_only_allowed_addresses_of_a_name_are_tried() -> None:
             if ":" in ip:
                 raise AddressNotAllowed("no")
 
-    async def lookup(host: str, port: int) -> list[str]:
+    async def lookup(_host: str, _port: int) -> list[str]:
         return ["::1", "127.0.0.1"]
 
     client = HttpClient(OnlyFour(), lookup=lookup)

@@ -3,9 +3,19 @@
 import pytest
 
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.providers.json_reading import list_at, number_at, object_at, objects_at, text_at, time_at
+from orchestrator_app.providers.json_reading import (
+    list_at,
+    number_at,
+    object_at,
+    objects_at,
+    text_at,
+    time_at,
+)
 
-THING: JsonValue = {"a": {"b": "text", "n": 3, "yes": True, "list": [1, {"c": 2}]}, "at": "2026-11-23T07:38:48.100Z"}
+THING: JsonValue = {
+    "a": {"b": "text", "n": 3, "yes": True, "list": [1, {"c": 2}]},
+    "at": "2026-11-23T07:38:48.100Z",
+}
 
 
 def test_what_is_there_is_found():
@@ -18,7 +28,9 @@ def test_what_is_there_is_found():
     assert time_at(THING, "at") == 1795419528100
 
 
-@pytest.mark.parametrize("thing", [None, True, 3, "text", [], [{"a": 1}], {}, {"a": None}, {"a": "x"}, {"a": True}])
+@pytest.mark.parametrize(
+    "thing", [None, True, 3, "text", [], [{"a": 1}], {}, {"a": None}, {"a": "x"}, {"a": True}]
+)
 def test_what_is_not_there_or_of_another_kind_gives_an_empty_value(thing: JsonValue):
     assert object_at(thing, "a", "b") == {}
     assert objects_at(thing, "a", "b") == []
@@ -31,5 +43,5 @@ def test_what_is_not_there_or_of_another_kind_gives_an_empty_value(thing: JsonVa
 
 
 def test_true_is_neither_text_nor_number():
-    assert text_at(True) == ""
-    assert number_at(True) == 0.0
+    assert text_at({"a": True}, "a") == ""
+    assert number_at({"a": True}, "a") == 0.0

@@ -31,7 +31,9 @@ def with_header(execution: JsonObject) -> JsonObject:
 
 def _renamed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {"X-Correlation-ID" if key == "x-run-id" else key: _renamed(item) for key, item in value.items()}
+        return {
+            "X-Correlation-ID" if key == "x-run-id" else key: _renamed(item) for key, item in value.items()
+        }
     return [_renamed(item) for item in value] if isinstance(value, list) else value
 
 
@@ -116,7 +118,11 @@ def test_states_are_mapped(status: str, state: str):
 
 
 def executed(*branches: list[Any] | None, runs: int = 1) -> JsonObject:
-    entry = {"data": {"main": [None if items is None else [{"json": item} for item in items] for items in branches]}}
+    entry = {
+        "data": {
+            "main": [None if items is None else [{"json": item} for item in items] for items in branches]
+        }
+    }
     earlier = {"data": {"main": [[{"json": "of an earlier round"}]]}}
     data = {"lastNodeExecuted": "End", "runData": {"End": [earlier] * (runs - 1) + [entry]}}
     return {"data": {"resultData": data}}
@@ -146,7 +152,11 @@ def test_the_output_is_one_item_or_a_list_of_the_last_round(execution: JsonObjec
         ({"data": {"resultData": {"error": {"description": "only this"}}}}, "only this"),
         ({"data": {"resultData": {"error": {"message": "x" * 600}}}}, "x" * 500 + "…"),
         (
-            {"data": {"resultData": {"lastNodeExecuted": "A", "runData": {"A": [{"error": {"message": "m"}}]}}}},
+            {
+                "data": {
+                    "resultData": {"lastNodeExecuted": "A", "runData": {"A": [{"error": {"message": "m"}}]}}
+                }
+            },
             "node “A”: m",
         ),
     ],

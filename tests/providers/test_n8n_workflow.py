@@ -126,7 +126,7 @@ def test_links_of_other_kinds_are_named_after_their_kind():
     ],
 )
 def test_ways_out_are_named_by_what_they_mean(settings: dict[str, Any], outputs: int, labels: list[str]):
-    links = {"Source": {"main": [[link("Next")] for _ in range(outputs)]}}
+    links: JsonObject = {"Source": {"main": [[link("Next")] for _ in range(outputs)]}}
     raw = workflow(node("Source", **settings), node("Next"), connections=links)
     assert [edge.label for edge in read_preview(raw, BASE, HOOKS).edges] == labels
 
@@ -238,6 +238,13 @@ def test_a_workflow_may_say_that_it_does_not_keep_good_executions():
     assert not keeps_successes(workflow(settings={"saveDataSuccessExecution": "none"}))
 
 
-@pytest.mark.parametrize("raw", [{}, {"nodes": None, "connections": []}, {"nodes": [1, {"position": "x"}], "connections": {"a": 1, "b": {"main": 3}}}])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"nodes": None, "connections": []},
+        {"nodes": [1, {"position": "x"}], "connections": {"a": 1, "b": {"main": 3}}},
+    ],
+)
 def test_a_broken_workflow_gives_a_poor_preview_and_no_error(raw: JsonObject):
     assert read_preview(raw, BASE, HOOKS).edges == ()

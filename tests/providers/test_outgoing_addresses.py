@@ -18,13 +18,20 @@ from orchestrator_app.providers.guarded_transport import GuardedResolver, Lookup
 from orchestrator_app.security.network import NetworkGuard
 from tests.providers.raw_server import RawServer, answer
 
-NUMBERS = """127.0.0.1 127.1 127.0.1 2130706433 0x7f000001 0x7f.0.0.1 0177.0.0.1 017700000001 0177.0x0.1
-127.000.000.001 0 00000000 0.0.0.0 127.255.255.254 169.254.169.254 2852039166 0xa9fea9fe 0xa9.0xfe.0xa9.0xfe
-0251.0376.0251.0376 169.254.43518 169.254.170.2 100.100.100.200 100.64.0.1 168.63.129.16 192.0.0.192 10.0.0.1
-167772161 172.31.255.255 192.168.257 198.18.0.1 224.0.0.1 240.0.0.1 255.255.255.255 4294967296""".split()
-SIXES = """::1 :: 0:0:0:0:0:0:0:1 ::ffff:127.0.0.1 ::ffff:7f00:1 ::127.0.0.1 ::ffff:0:127.0.0.1 64:ff9b::7f00:1
-64:ff9b:1::a00:1 2002:7f00:1:: 2002:a9fe:a9fe:: 2001:0:a9fe:a9fe:: fe80::1 fe80::1%25lo fec0::1 fc00::1 fd00:ec2::254
-ff02::1 2001:db8::1 100::1 3fff::1 5f00::1""".split()
+NUMBERS = [
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001",
+    "0177.0x0.1", "127.000.000.001", "0", "00000000", "0.0.0.0", "127.255.255.254", "169.254.169.254",  # noqa: S104
+    "2852039166", "0xa9fea9fe", "0xa9.0xfe.0xa9.0xfe", "0251.0376.0251.0376", "169.254.43518",
+    "169.254.170.2", "100.100.100.200", "100.64.0.1", "168.63.129.16", "192.0.0.192", "10.0.0.1",
+    "167772161", "172.31.255.255", "192.168.257", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
+    "4294967296",
+]  # fmt: skip
+SIXES = [
+    "::1", "::", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::127.0.0.1",
+    "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a9fe:a9fe::",
+    "2001:0:a9fe:a9fe::", "fe80::1", "fe80::1%25lo", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1",
+    "2001:db8::1", "100::1", "3fff::1", "5f00::1",
+]  # fmt: skip
 NAMES = [
     "localhost", "LOCALHOST", "localhost.", "ip6-localhost", "metadata.google.internal", "127.0.0.1.nip.io",
     "localtest.me", "spoofed.example", "cname.to.internal.example", "①②⑦.⓪.⓪.①", "127。0。0。1", "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
@@ -45,7 +52,12 @@ TRICKS = [
 SCHEMES = [
     f"{scheme}://127.0.0.1:{{port}}/"
     for scheme in ("file", "gopher", "ftp", "dict", "ldap", "jar", "http+unix", "ws", "tcp", "unix", "HTTPX")
-] + ["file:///etc/passwd", "data:text/plain,hello", "http+unix://%2Fvar%2Frun%2Fdocker.sock/info", "javascript:1"]
+] + [
+    "file:///etc/passwd",
+    "data:text/plain,hello",
+    "http+unix://%2Fvar%2Frun%2Fdocker.sock/info",
+    "javascript:1",
+]
 
 ADDRESSES = [
     *(f"http://{number}:{{port}}/" for number in NUMBERS),
@@ -99,7 +111,7 @@ class OnlyWhenConnecting(NetworkGuard):
         pass
 
 
-async def all_lead_here(host: str, port: int) -> list[str]:
+async def all_lead_here(host: str, _port: int) -> list[str]:
     """A name server that the attacker runs; numbers in odd forms are read as the operating system reads them."""
     try:
         return [socket.inet_ntoa(socket.inet_aton(host))]
@@ -112,12 +124,18 @@ def test_the_list_is_complete() -> None:
     assert len(set(ADDRESSES)) == len(ADDRESSES)
 
 
-@pytest.mark.parametrize("guard_class", [NetworkGuard, OnlyWhenConnecting], ids=["all checks", "connecting alone"])
+@pytest.mark.parametrize(
+    "guard_class", [NetworkGuard, OnlyWhenConnecting], ids=["all checks", "connecting alone"]
+)
 @pytest.mark.parametrize("address", ADDRESSES)
-async def test_no_address_of_the_list_is_reached(canary: Canary, guard_class: type[NetworkGuard], address: str) -> None:
+async def test_no_address_of_the_list_is_reached(
+    canary: Canary, guard_class: type[NetworkGuard], address: str
+) -> None:
     async with calling(guard_class(allow_local=False, own_port=None), all_lead_here) as client:
         with pytest.raises(ProviderError) as caught:
-            await client.request("GET", address.format(port=canary.port), timeout_seconds=2, is_safe_to_repeat=True)
+            await client.request(
+                "GET", address.format(port=canary.port), timeout_seconds=2, is_safe_to_repeat=True
+            )
     assert canary.connections == 0
     if guard_class is NetworkGuard:
         assert isinstance(caught.value, AddressNotAllowed)
@@ -136,7 +154,7 @@ async def test_the_refusal_does_not_tell_which_address_a_name_has() -> None:
 
 
 async def test_a_name_with_public_and_private_addresses_leads_to_the_public_ones_only() -> None:
-    async def mixed(host: str, port: int) -> list[str]:
+    async def mixed(_host: str, _port: int) -> list[str]:
         return ["127.0.0.1", "93.184.215.14", "::1", "10.0.0.1", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]
 
     resolver = GuardedResolver(NetworkGuard(allow_local=False, own_port=None), mixed)
@@ -149,7 +167,7 @@ async def test_a_name_that_changes_its_address_every_time_never_leads_inside() -
     turns = itertools.cycle(["93.184.215.14", "127.0.0.1", "169.254.169.254"])
     guard = NetworkGuard(allow_local=False, own_port=None)
 
-    async def rebinding(host: str, port: int) -> list[str]:
+    async def rebinding(_host: str, _port: int) -> list[str]:
         return [next(turns)]
 
     resolver = GuardedResolver(guard, rebinding)
@@ -203,7 +221,7 @@ async def test_an_allowed_address_and_port_is_reached_and_its_neighbours_are_not
 
 
 def _one(ip: str) -> Lookup:
-    async def lookup(host: str, port: int) -> list[str]:
+    async def lookup(_host: str, _port: int) -> list[str]:
         return [ip]
 
     return lookup

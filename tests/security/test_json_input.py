@@ -19,14 +19,19 @@ VALUES = st.recursive(
 )
 
 
-@given(VALUES, st.booleans(), st.sampled_from([None, 2]))
-def test_good_json_is_read_as_the_standard_library_reads_it(value, ascii_only: bool, indent: int | None) -> None:
+@given(value=VALUES, ascii_only=st.booleans(), indent=st.sampled_from([None, 2]))
+def test_good_json_is_read_as_the_standard_library_reads_it(
+    value, *, ascii_only: bool, indent: int | None
+) -> None:
     raw = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
     assert read_json(raw, max_bytes=LIMIT) == json.loads(raw) == value
     assert check_json(value) is value
 
 
-@given(st.binary(max_size=40) | st.text(alphabet='[]{}",:0123eE+-.\\ud8nulNaIfty \n', max_size=40).map(str.encode))
+@given(
+    st.binary(max_size=40)
+    | st.text(alphabet='[]{}",:0123eE+-.\\ud8nulNaIfty \n', max_size=40).map(str.encode)
+)
 def test_any_bytes_are_read_or_refused_in_words(raw: bytes) -> None:
     try:
         value = read_json(raw, max_bytes=LIMIT)
@@ -54,8 +59,14 @@ BAD = {
     "two values": (b'{"a": 1}\n{"a": 2}', "line 2, column 1: there is more after the end of the value"),
     "form data": (b"token=hunter2&a=b", "line 1, column 1: a value is expected"),
     "a web page": (b"<html>hunter2</html>", "line 1, column 1: a value is expected"),
-    "raw line break": (b'"hunter2\nhunter2"', "line 1, column 9: a text has a line break or control character"),
-    "bad escape": (b'"\\hunter2"', "line 1, column 2: a backslash is followed by something that is no escape"),
+    "raw line break": (
+        b'"hunter2\nhunter2"',
+        "line 1, column 9: a text has a line break or control character",
+    ),
+    "bad escape": (
+        b'"\\hunter2"',
+        "line 1, column 2: a backslash is followed by something that is no escape",
+    ),
     "bad unicode escape": (b'"\\uzzzz"', "four hexadecimal digits"),
     "NaN": (b'{"a": [NaN]}', "at a[0]: NaN and Infinity are not JSON"),
     "Infinity": (b"-Infinity", "at the top: NaN and Infinity are not JSON"),

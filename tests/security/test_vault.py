@@ -44,7 +44,13 @@ def test_the_same_text_is_sealed_differently_each_time() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    ["connections|secret|0200|default", "connections|note|0199|default", "users|secret|0199|default", "connections|secret|0199|other", ""],
+    [
+        "connections|secret|0200|default",
+        "connections|note|0199|default",
+        "users|secret|0199|default",
+        "connections|secret|0199|other",
+        "",
+    ],
 )
 def test_a_sealed_text_cannot_be_moved_to_another_row(row: str) -> None:
     with pytest.raises(CredentialUnreadable, match="belongs to another place"):
@@ -57,7 +63,7 @@ def test_no_character_of_a_sealed_text_can_be_changed() -> None:
         for other in ("A", "B", "_", "."):
             if other != character:
                 with pytest.raises(CredentialUnreadable):
-                    VAULT.open_sealed(f"{sealed[:place]}{other}{sealed[place + 1:]}", row=ROW)
+                    VAULT.open_sealed(f"{sealed[:place]}{other}{sealed[place + 1 :]}", row=ROW)
 
 
 @given(st.integers(min_value=0, max_value=10_000), st.integers(min_value=0, max_value=7))
@@ -125,7 +131,12 @@ def test_a_key_in_the_environment_wins_and_no_file_is_made(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "text",
-    [_text(KEY), f" {_text(KEY)}\n", _text(KEY).rstrip("="), base64.urlsafe_b64encode(bytes([255, 254]) + KEY[2:]).decode()],
+    [
+        _text(KEY),
+        f" {_text(KEY)}\n",
+        _text(KEY).rstrip("="),
+        base64.urlsafe_b64encode(bytes([255, 254]) + KEY[2:]).decode(),
+    ],
 )
 def test_a_key_may_be_written_in_all_usual_forms(text: str) -> None:
     assert Vault.open(text, NO_FILE).key_check()
@@ -154,7 +165,9 @@ def test_a_key_file_that_others_can_open_stops_the_start(tmp_path: Path, mode: i
         (_text(b"changeme" * 4), "an example, not a secret"),
     ],
 )
-def test_a_wrong_key_stops_the_start_without_being_repeated(tmp_path: Path, content: str, sentence: str) -> None:
+def test_a_wrong_key_stops_the_start_without_being_repeated(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
     file = tmp_path / "encryption.key"
     file.write_text(content)
     file.chmod(0o600)

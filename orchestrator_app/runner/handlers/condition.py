@@ -1,7 +1,8 @@
 """Condition: sends the data down the first branch whose expression is true."""
 
+from typing import cast
+
 from orchestrator_app.domain.expressions import MISSING
-from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.node_kinds import setting
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
 
@@ -11,8 +12,7 @@ def is_true(value: object) -> bool:
     if value is MISSING or value is None:
         return False
     if isinstance(value, list):
-        items: list[object] = value
-        return any(is_true(item) for item in items)
+        return any(is_true(item) for item in cast("list[object]", value))
     return bool(value)
 
 
@@ -25,7 +25,9 @@ class ConditionHandler:
         for case in cases if isinstance(cases, list) else []:
             if not isinstance(case, dict):
                 continue
-            value: JsonValue | object = await context.renderer.expression(str(case["expression"]), context.scope)
+            value = await context.renderer.expression(
+                str(case["expression"]), context.scope
+            )
             if is_true(value):
                 return Done(context.input, (str(case["handle"]),))
         return Done(context.input, (str(setting(context.node, "defaultHandle")),))

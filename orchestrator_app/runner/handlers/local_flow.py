@@ -32,7 +32,12 @@ class LocalFlowHandler:
             is_idempotent=is_idempotent(node),
             started_at=context.clock.now(),
         )
-        summary: JsonObject = {"method": call.method, "url": call.url, "flowId": call.workflow_id, "body": call.body}
+        summary: JsonObject = {
+            "method": call.method,
+            "url": call.url,
+            "flowId": call.workflow_id,
+            "body": call.body,
+        }
         redacted = context.gateway.redact(context.run.workspace_id, call, summary)
         await context.begin_attempt(redacted if isinstance(redacted, dict) else {})
         answer = await context.gateway.execute(context.run.workspace_id, call)

@@ -48,11 +48,11 @@ class RemoteWebhookHandler:
         completion = completion_of(context.node)
         wait = await self._awaited(context, completion)
         call = await self._call(context, completion, wait)
-        journaled = {"method": call.method, "url": call.url, "headers": dict(call.headers)}
-        body = call.text_body if call.text_body is not None else call.body
         summary: JsonObject = {
-            **journaled,
-            "body": body,
+            "method": call.method,
+            "url": call.url,
+            "headers": {name: value for name, value in call.headers.items()},  # noqa: C416 - a copy of JSON values
+            "body": call.text_body if call.text_body is not None else call.body,
             "provider": call.provider,
             "workflowId": call.workflow_id,
             "correlationId": call.correlation_id,
@@ -79,11 +79,15 @@ class RemoteWebhookHandler:
                 log=f"Started on {call.provider}; polling for the result.",
             )
         if answer.state in {"failed", "cancelled"}:
-            raise self._remote_failure(answer.state, answer.message, answer.link, answer.remote_id, answer.status_code)
+            raise self._remote_failure(
+                answer.state, answer.message, answer.link, answer.remote_id, answer.status_code
+            )
         if completion == "callback":
             deadline = context.clock.now() + milliseconds(context, "callbackTimeout")
             memo = {"answer": answer.output}
-            return Parked("callback", deadline, memo, answer.status_code, response, log="Waiting for the call back.")
+            return Parked(
+                "callback", deadline, memo, answer.status_code, response, log="Waiting for the call back."
+            )
         await self._check_success(context, answer.output)
         return Done(answer.output, status_code=answer.status_code, response=response)
 

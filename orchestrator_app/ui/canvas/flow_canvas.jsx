@@ -1,12 +1,12 @@
 // The canvas: React Flow with our cards and edges, its own state, and small operations to the server.
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
-import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, SelectionMode, useReactFlow } from "@xyflow/react";
+import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, SelectionMode, useReactFlow, useStore as useFlowStore } from "@xyflow/react";
 import { Workflow } from "lucide-react";
 import "@xyflow/react/dist/base.css";
 import { Controls, KeyList } from "./controls.jsx";
 import { createEditing } from "./editing.js";
 import { ConnectionLine, FlowEdge } from "./flow_edge.jsx";
-import { GRID, OUT_HANDLE } from "./graph.js";
+import { GRID, HEADER_HEIGHT, OUT_HANDLE } from "./graph.js";
 import { useGraphState } from "./graph_state.js";
 import { STATES } from "./icons.jsx";
 import { useKeyboard } from "./keyboard.js";
@@ -23,6 +23,9 @@ const EDGE_TYPES = { flow: FlowEdge };
 const MANY_NODES = 150;
 const NOTICE_MS = 4000;
 const NARROW_PX = 700;
+const FAR_ZOOM = 0.45;
+const SNAP = [GRID, GRID];
+const MULTI_KEYS = ["Control", "Meta"];
 const MAP_SIZE = { width: 176, height: 112 };
 const ARIA = {
   "node.a11yDescription.default": "Press Enter to open the settings, arrow keys to move, Delete to remove, Shift and F10 for more.",
@@ -53,13 +56,21 @@ const pointOf = (event) => {
 };
 
 const edgeUnder = (event) => (
-  document.elementFromPoint(event.clientX, event.clientY)?.closest(".react-flow__edge")?.dataset.id ?? ""
+  document.elementsFromPoint(event.clientX, event.clientY)
+    .map((element) => element.closest(".react-flow__edge")).find(Boolean)?.dataset.id ?? ""
 );
 
 function LiveMap({ statuses, kinds }) {
   const all = useSyncExternalStore(statuses.subscribe, statuses.all, statuses.all);
   const color = (node) => `var(--${STATES[all.get(node.id)?.state]?.color ?? kinds.get(node.data?.kind)?.color ?? "gray"}-8)`;
   return <MiniMap pannable zoomable nodeColor={color} nodeBorderRadius={16} className="oc-map" style={MAP_SIZE} />;
+}
+
+// From far away nothing moves and little is drawn, so that a graph of hundreds of nodes stays fluent.
+function Distance({ frame }) {
+  const isFar = useFlowStore((state) => state.transform[2] < FAR_ZOOM);
+  useEffect(() => { frame.current.dataset.far = isFar; }, [frame, isFar]);
+  return null;
 }
 
 function Canvas({
@@ -221,40 +232,91 @@ function Canvas({
 
   // --- connecting and dropping ---
   const isReconnecting = useRef(false);
-  const onConnectEnd = useCallback((event, connection) => {
-    if (isReconnecting.current) { isReconnecting.current = false; return; }
-    const { fromHandle, isValid, toNode } = connection;
-    if (!fromHandle || isValid) return;
-    const point = pointOf(event);
-    const under = document.elementFromPoint(point.x, point.y);
-    const other = toNode?.id ?? under?.closest?.(".react-flow__node")?.dataset.id;
-    const forward = fromHandle.type === "source";
-    if (other) {
-      // Dropping anywhere on a node means the node.
-      if (forward) editing.connect({ source: fromHandle.nodeId, sourceHandle: fromHandle.id, target: other });
-      else editing.connect({ source: other, sourceHandle: editing.mainOutput(other), target: fromHandle.nodeId });
-    } else if (forward && under?.closest?.(".react-flow__pane")) {
-      const at = flow.screenToFlowPosition(point);
-      pickKind({ right: point.x, top: point.y }, (kind) => editing.addAfter(kind, fromHandle.nodeId, fromHandle.id, { x: at.x, y: at.y - 32 }));
-    }
-  }, [editing, flow, kindItems]);
-  const isValidConnection = useCallback((connection) => !editing.reasonAgainst(connection), [editing]);
-  const onDragOver = useCallback((event) => {
-    if (!event.dataTransfer.types.includes(DRAGGED_KIND)) return;
-    event.preventDefault();
-    event.dataTransfer.dropEffect = "copy";
-    stores.dropEdge.set(edgeUnder(event));
-  }, [stores.dropEdge]);
-  const onDrop = useCallback((event) => {
-    const kind = event.dataTransfer.getData(DRAGGED_KIND);
-    if (!kindMap.has(kind)) return;
-    event.preventDefault();
-    const at = flow.screenToFlowPosition(pointOf(event));
-    const edge = edgeUnder(event);
-    stores.dropEdge.set("");
-    if (edge) editing.insertInto(kind, edge, at);
-    else editing.addAt(kind, at, { exactly: true });
-  }, [editing, flow, kindMap, stores.dropEdge]);
+  const on = useStable({
+    connect: editing.connect,
+    connectEnd: (event, { fromHandle, isValid, toNode }) => {
+      if (isReconnecting.current) { isReconnecting.current = false; return; }
+      if (!fromHandle || isValid) return;
+      const point = pointOf(event);
+      const under = document.elementFromPoint(point.x, point.y);
+      const other = toNode?.id ?? under?.closest?.(".react-flow__node")?.dataset.id;
+      const forward = fromHandle.type === "source";
+      if (other) {
+        // Dropping anywhere on a node means the node.
+        if (forward) editing.connect({ source: fromHandle.nodeId, sourceHandle: fromHandle.id, target: other });
+        else editing.connect({ source: other, sourceHandle: editing.mainOutput(other), target: fromHandle.nodeId });
+      } else if (forward && under?.closest?.(".react-flow__pane")) {
+        const at = flow.screenToFlowPosition(point);
+        const place = { x: at.x, y: at.y - HEADER_HEIGHT / 2 };
+        pickKind({ right: point.x, top: point.y }, (kind) => editing.addAfter(kind, fromHandle.nodeId, fromHandle.id, place));
+      }
+    },
+    isValid: (connection) => !editing.reasonAgainst(connection),
+    reconnectStart: () => { isReconnecting.current = true; },
+    reconnect: editing.reconnect,
+    nodeClick: (event, node) => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) select(node.id); },
+    nodeDoubleClick: (_event, node) => acts.open(node.id),
+    paneClick: () => select(""),
+    nodeMenu: (event, node) => {
+      event.preventDefault();
+      // A menu asked for by key has no place of its own.
+      const rect = event.clientX ? { right: event.clientX - 8, top: event.clientY + 8 } : event.currentTarget.getBoundingClientRect();
+      show.openNodeMenu(node.id, rect);
+    },
+    paneMenu: (event) => {
+      event.preventDefault();
+      show.openPaneMenu(flow.screenToFlowPosition(pointOf(event)), { right: event.clientX - 8, top: event.clientY + 8 });
+    },
+    toggleMap: () => setMinimap((shown) => !shown),
+    dragOver: (event) => {
+      if (readOnly || !event.dataTransfer.types.includes(DRAGGED_KIND)) return;
+      event.preventDefault();
+      event.dataTransfer.dropEffect = "copy";
+      stores.dropEdge.set(edgeUnder(event));
+    },
+    dragLeave: (event) => { if (!frame.current.contains(event.relatedTarget)) stores.dropEdge.set(""); },
+    drop: (event) => {
+      const kind = event.dataTransfer.getData(DRAGGED_KIND);
+      if (readOnly || !kindMap.has(kind)) return;
+      event.preventDefault();
+      const at = flow.screenToFlowPosition(pointOf(event));
+      const edge = edgeUnder(event);
+      stores.dropEdge.set("");
+      if (edge) editing.insertInto(kind, edge, at);
+      else editing.addAt(kind, at, { exactly: true });
+    },
+    doubleClick: (event) => {
+      if (readOnly || !event.target.classList?.contains("react-flow__pane")) return;
+      const point = pointOf(event);
+      show.addAt(flow.screenToFlowPosition(point), { right: point.x, top: point.y });
+    },
+  });
+
+  // A new status must not draw the whole graph anew: React Flow is only touched when the graph itself changes.
+  const board = useMemo(() => (
+    <ReactFlow
+      nodes={nodes} edges={edges} nodeTypes={NODE_TYPES} edgeTypes={EDGE_TYPES} colorMode={colorMode}
+      onNodesChange={state.onNodesChange} onEdgesChange={state.onEdgesChange}
+      onConnect={on.connect} onConnectEnd={on.connectEnd} isValidConnection={on.isValid}
+      onReconnectStart={on.reconnectStart} onReconnect={on.reconnect}
+      connectionLineComponent={ConnectionLine} connectionRadius={28}
+      onNodeClick={on.nodeClick} onNodeDoubleClick={on.nodeDoubleClick} onPaneClick={on.paneClick}
+      onNodeContextMenu={on.nodeMenu} onPaneContextMenu={on.paneMenu}
+      nodesDraggable={!readOnly} nodesConnectable={!readOnly} edgesReconnectable={!readOnly} edgesFocusable={!readOnly}
+      elementsSelectable deleteKeyCode={null} multiSelectionKeyCode={MULTI_KEYS} selectionMode={SelectionMode.Partial}
+      snapToGrid snapGrid={SNAP} minZoom={0.1} maxZoom={2} zoomOnDoubleClick={false} nodeDragThreshold={2}
+      onlyRenderVisibleElements={nodes.length > MANY_NODES} elevateEdgesOnSelect ariaLabelConfig={ARIA}
+    >
+      <Background variant={BackgroundVariant.Dots} gap={GRID} size={1} />
+      <Distance frame={frame} />
+      {minimap && nodes.length > 0 && <LiveMap statuses={stores.statuses} kinds={kindMap} />}
+      <Controls
+        readOnly={readOnly} canUndo={canUndo} canRedo={canRedo} minimap={minimap} onMinimap={on.toggleMap}
+        onUndo={acts.undo} onRedo={acts.redo} onTidy={acts.tidy} onFit={acts.fit} onFind={show.find} onKeys={show.keys}
+        motionMs={motionMs}
+      />
+    </ReactFlow>
+  ), [nodes, edges, colorMode, readOnly, minimap, canUndo, canRedo, kindMap]); // all else is stable
 
   const isEmpty = isLoaded && !nodes.length;
   return (
@@ -262,45 +324,10 @@ function Canvas({
       <div ref={wrap} className="oc-wrap" data-read-only={readOnly} data-loaded={isLoaded}>
         {!readOnly && <Palette kinds={kinds} onAdd={editing.addNearSelection} />}
         <div
-          ref={frame} className="oc-canvas" onDrop={readOnly ? undefined : onDrop} onDragOver={readOnly ? undefined : onDragOver}
-          onDragLeave={(event) => { if (!frame.current.contains(event.relatedTarget)) stores.dropEdge.set(""); }}
-          onDoubleClick={(event) => {
-            if (readOnly || !event.target.classList?.contains("react-flow__pane")) return;
-            const point = pointOf(event);
-            show.addAt(flow.screenToFlowPosition(point), { right: point.x, top: point.y });
-          }}
+          ref={frame} className="oc-canvas" onDrop={on.drop} onDragOver={on.dragOver} onDragLeave={on.dragLeave}
+          onDoubleClick={on.doubleClick}
         >
-          <ReactFlow
-            nodes={nodes} edges={edges} nodeTypes={NODE_TYPES} edgeTypes={EDGE_TYPES} colorMode={colorMode}
-            onNodesChange={state.onNodesChange} onEdgesChange={state.onEdgesChange}
-            onConnect={editing.connect} onConnectEnd={onConnectEnd} isValidConnection={isValidConnection}
-            onReconnectStart={() => { isReconnecting.current = true; }}
-            onReconnect={editing.reconnect} connectionLineComponent={ConnectionLine} connectionRadius={28}
-            onNodeClick={(event, node) => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) select(node.id); }}
-            onNodeDoubleClick={(_event, node) => acts.open(node.id)} onPaneClick={() => select("")}
-            onNodeContextMenu={(event, node) => {
-              event.preventDefault();
-              const card = event.currentTarget.getBoundingClientRect();
-              show.openNodeMenu(node.id, event.clientX ? { right: event.clientX - 8, top: event.clientY + 8 } : card);
-            }}
-            onPaneContextMenu={(event) => {
-              event.preventDefault();
-              const rect = { right: event.clientX - 8, top: event.clientY + 8 };
-              show.openPaneMenu(flow.screenToFlowPosition(pointOf(event)), rect);
-            }}
-            nodesDraggable={!readOnly} nodesConnectable={!readOnly} edgesReconnectable={!readOnly} edgesFocusable={!readOnly}
-            elementsSelectable deleteKeyCode={null} multiSelectionKeyCode={["Control", "Meta"]} selectionMode={SelectionMode.Partial}
-            snapToGrid snapGrid={[GRID, GRID]} minZoom={0.1} maxZoom={2} zoomOnDoubleClick={false} nodeDragThreshold={2}
-            onlyRenderVisibleElements={nodes.length > MANY_NODES} elevateEdgesOnSelect ariaLabelConfig={ARIA}
-          >
-            <Background variant={BackgroundVariant.Dots} gap={GRID} size={1} />
-            {minimap && nodes.length > 0 && <LiveMap statuses={stores.statuses} kinds={kindMap} />}
-            <Controls
-              readOnly={readOnly} canUndo={canUndo} canRedo={canRedo} minimap={minimap} onMinimap={() => setMinimap(!minimap)}
-              onUndo={acts.undo} onRedo={acts.redo} onTidy={acts.tidy} onFit={acts.fit} onFind={show.find} onKeys={show.keys}
-              motionMs={motionMs}
-            />
-          </ReactFlow>
+          {board}
           {isEmpty && (
             <div className="oc-empty">
               <Workflow size={28} strokeWidth={1.6} aria-hidden="true" />

@@ -5,6 +5,21 @@ import { GAP_X, GAP_Y, HEADER_HEIGHT, NODE_WIDTH, nodeHeight, normalHandles, sna
 // Edges meet a node at the middle of its header, not of its box. A box mirrored at that line makes chains straight.
 const mirroredHeight = (data) => 2 * Math.max(HEADER_HEIGHT / 2, nodeHeight(data) - HEADER_HEIGHT / 2);
 
+// Branches are drawn from top to bottom in the order of their outputs, the error branch last. Only nodes that hang on
+// one edge are ordered: for the others the library finds what crosses least.
+function branchOrder(sortedEdges) {
+  const incoming = new Map();
+  for (const edge of sortedEdges) incoming.set(edge.target, (incoming.get(edge.target) ?? 0) + 1);
+  const last = new Map();
+  const constraints = [];
+  for (const { source, target } of sortedEdges) {
+    if (incoming.get(target) !== 1) continue;
+    if (last.has(source)) constraints.push({ left: last.get(source), right: target });
+    last.set(source, target);
+  }
+  return constraints;
+}
+
 export function tidy(nodes, edges) {
   if (!nodes.length) return new Map();
   const graph = new Graph({ multigraph: true });
@@ -16,10 +31,11 @@ export function tidy(nodes, edges) {
     const index = order.get(edge.source)?.indexOf(edge.sourceHandle) ?? -1;
     return index < 0 ? Number.MAX_SAFE_INTEGER : index;
   };
-  for (const edge of [...edges].sort((a, b) => rank(a) - rank(b))) {
+  const sorted = [...edges].sort((a, b) => rank(a) - rank(b));
+  for (const edge of sorted) {
     graph.setEdge(edge.source, edge.target, { weight: rank(edge) === 0 ? 3 : 1 }, edge.id);
   }
-  layout(graph);
+  layout(graph, { constraints: branchOrder(sorted) });
   const left = Math.min(...nodes.map((node) => node.position.x));
   const top = Math.min(...nodes.map((node) => node.position.y));
   const placed = nodes.map((node) => {

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator_app.domain.definition import ERROR_HANDLE, OUT_HANDLE, Definition, Node, Problem
 from orchestrator_app.domain.node_kinds import NODE_KINDS, output_handles, setting
+from orchestrator_app.domain.runs import NodeState
 from orchestrator_app.services.views import NodeStatus
 from orchestrator_app.ui.canvas.events import HandleShape, KindShape, NodePatch, NodeProblem, NodeShape
 from orchestrator_app.ui.canvas.events import NodeStatus as StatusShape
@@ -127,11 +128,12 @@ def status_shapes(statuses: Sequence[NodeStatus]) -> dict[str, StatusShape]:
     """States of a run's nodes by node."""
     shapes: dict[str, StatusShape] = {}
     for status in statuses:
-        is_over = status.started_date is not None and status.ended_date is not None
+        has_worked = status.state not in {NodeState.SKIPPED, NodeState.PENDING}
+        is_over = has_worked and status.started_date is not None and status.ended_date is not None
         shapes[status.node_id] = {
             "state": status.state,
-            "startedAt": status.started_date or 0,
-            "durationMs": (status.ended_date or 0) - (status.started_date or 0) if is_over else 0,
+            "startedAt": (status.started_date or None) if has_worked else None,
+            "durationMs": (status.ended_date or 0) - (status.started_date or 0) if is_over else None,
             "attempt": status.attempt,
             "note": status.message or _waiting_note(status),
         }

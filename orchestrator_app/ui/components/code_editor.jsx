@@ -68,7 +68,7 @@ export function CodeEditor({
   const suggestionKey = JSON.stringify(suggestions ?? []);
   const extensions = useMemo(() => [
     look,
-    EditorView.contentAttributes.of({ "aria-label": label, ...(id ? { id } : {}), ...(invalid ? { "aria-invalid": "true" } : {}) }),
+    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0", ...(id ? { id } : {}), ...(invalid ? { "aria-invalid": "true" } : {}) }),
     Prec.highest(keymap.of([
       { key: "Mod-Enter", run: () => { flush(); latest.current.onSubmit?.(); return Boolean(latest.current.onSubmit); } },
       { key: "Mod-s", run: () => { flush(); return false; } },

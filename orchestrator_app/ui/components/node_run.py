@@ -1,6 +1,7 @@
 """What happened to one node in a run: for the drawer of the editor and for the page of a run."""
 
 import json
+from typing import Any
 
 import reflex as rx
 
@@ -17,9 +18,9 @@ class NodeRunTexts(rx.State, mixin=True):
     node_state: str = ""
     node_input: str = ""
     node_output: str = ""
-    node_failure: dict[str, str] = {}
-    node_attempts: list[dict[str, str]] = []
-    node_logs: list[dict[str, str]] = []
+    node_failure: dict[str, str] = dict.fromkeys(("code", "message", "hint"), "")
+    node_attempts: list[dict[str, Any]] = []
+    node_logs: list[dict[str, Any]] = []
     node_callback_url: str = ""
 
     def _show_node_run(self, detail: RunDetail, node_id: str) -> NodeRunView | None:
@@ -33,7 +34,7 @@ class NodeRunTexts(rx.State, mixin=True):
         self.node_attempts = attempt_texts(node)
         self.node_callback_url = node.callback_url
         self.node_logs = [
-            {"at": str(line.at), "level": line.level, "message": line.message}
+            {"at": line.at, "level": line.level, "message": line.message}
             for line in detail.logs
             if line.node_id == node_id
         ]
@@ -52,20 +53,18 @@ def pretty(value: object) -> str:
 def failure_texts(node: NodeRunView) -> dict[str, str]:
     """A failure as texts."""
     failure = node.failure or {}
-    return {key: str(failure.get(key, "")) for key in ("code", "message", "hint")} if failure else {}
+    return {key: str(failure.get(key, "")) for key in ("code", "message", "hint")}
 
 
-def attempt_texts(node: NodeRunView) -> list[dict[str, str]]:
+def attempt_texts(node: NodeRunView) -> list[dict[str, Any]]:
     """The attempts of a node as texts, newest first."""
     return [
         {
             "number": str(attempt.number),
-            "started": str(attempt.started_date),
-            "ended": str(attempt.ended_date or 0),
-            "duration": str((attempt.ended_date or attempt.started_date) - attempt.started_date),
+            "is_over": attempt.ended_date is not None,
+            "duration": (attempt.ended_date or attempt.started_date) - attempt.started_date,
             "status": str(attempt.status_code or ""),
             "message": str((attempt.failure or {}).get("message", "")),
-            "nextTry": str(attempt.next_try_at or 0),
             "request": pretty(attempt.request),
             "response": pretty(attempt.response) if attempt.response is not None else "",
         }
@@ -73,33 +72,35 @@ def attempt_texts(node: NodeRunView) -> list[dict[str, str]]:
     ]
 
 
-def _attempt(attempt: rx.Var[dict[str, str]]) -> rx.Component:
+def _attempt(attempt: Any) -> rx.Component:
     return rx.el.details(
         rx.el.summary(
-            rx.el.span("Attempt ", attempt["number"], class_name="o-attempt-name"),
-            rx.cond(attempt["status"] != "", rx.el.span("HTTP ", attempt["status"])),
+            rx.el.span("Attempt ", attempt["number"].to(str), class_name="o-attempt-name"),
+            rx.cond(attempt["status"].to(str) != "", rx.el.span("HTTP ", attempt["status"].to(str))),
             rx.cond(
-                attempt["ended"] != "0", duration(ms=attempt["duration"].to(int)), rx.el.span("under way")
+                attempt["is_over"].to(bool), duration(ms=attempt["duration"].to(int)), rx.el.span("under way")
             ),
             class_name="o-attempt-head",
         ),
-        rx.cond(attempt["message"] != "", rx.el.p(attempt["message"], class_name="o-field-error")),
-        json_view(text=attempt["request"], label="Request", max_height="240px"),
         rx.cond(
-            attempt["response"] != "",
-            json_view(text=attempt["response"], label="Response", max_height="240px"),
+            attempt["message"].to(str) != "", rx.el.p(attempt["message"].to(str), class_name="o-field-error")
+        ),
+        json_view(text=attempt["request"].to(str), label="Request", max_height="240px"),
+        rx.cond(
+            attempt["response"].to(str) != "",
+            json_view(text=attempt["response"].to(str), label="Response", max_height="240px"),
         ),
         class_name="o-attempt",
     )
 
 
-def node_run_details(state: type[NodeRunTexts]) -> rx.Component:
+def node_run_details(state: Any) -> rx.Component:
     """Input, output, attempts and log of the open node in the run that is shown."""
     return rx.el.div(
         rx.cond(
-            state.node_failure["message"].to(str) != "",
+            state.node_failure["message"] != "",
             error_callout(
-                "This node failed", state.node_failure["message"].to(str), state.node_failure["hint"].to(str)
+                "This node failed", state.node_failure["message"], state.node_failure["hint"]
             ),
         ),
         rx.cond(
@@ -141,9 +142,9 @@ def node_run_details(state: type[NodeRunTexts]) -> rx.Component:
                     state.node_logs,
                     lambda line: rx.el.div(
                         exact_time(ms=line["at"].to(int)),
-                        rx.el.span(line["message"]),
+                        rx.el.span(line["message"].to(str)),
                         class_name="o-log-line",
-                        data_level=line["level"],
+                        data_level=line["level"].to(str),
                     ),
                 ),
                 class_name="o-form-section",

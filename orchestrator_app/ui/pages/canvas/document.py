@@ -44,9 +44,14 @@ class Document:
         self._commit(from_stored(content))
         self.version, self._saved = version, self.definition
 
-    def copy_from(self, other: "Document") -> None:
-        """Keep what was copied in another orchestrator, so that it can be pasted here."""
-        self._copies = dict(other._copies)
+    @property
+    def copies(self) -> Mapping[str, Node]:
+        """What was copied last, by the ids that the nodes had then."""
+        return self._copies
+
+    def keep_copies(self, copies: Mapping[str, Node]) -> None:
+        """Take over what was copied in another orchestrator, so that it can be pasted here."""
+        self._copies = dict(copies)
 
     def saved(self, version: int, definition: Definition) -> None:
         """This definition is now on disk; edits made since stay unsaved."""
@@ -128,7 +133,9 @@ class Document:
         """Give a node another label."""
         node = self.node(node_id)
         if node is not None and label.strip():
-            self._commit(with_node(self.definition, replace(node, label=label.strip()[:200])), f"{node_id}//label")
+            self._commit(
+                with_node(self.definition, replace(node, label=label.strip()[:200])), f"{node_id}//label"
+            )
 
     def note(self, node_id: str, notes: str) -> None:
         """Write down what a node is for."""
@@ -145,7 +152,11 @@ class Document:
 
 def _branches(node: Node) -> list[str]:
     cases = node.config.get("cases")
-    return [str(case.get("handle", "")) for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []
+    return (
+        [str(case.get("handle", "")) for case in cases if isinstance(case, dict)]
+        if isinstance(cases, list)
+        else []
+    )
 
 
 def _renamed_branches(definition: Definition, before: Node, node_id: str) -> Definition:

@@ -1,6 +1,7 @@
 """The docked drawer: a node's settings, and what happened to it in the run that is shown."""
 
 from itertools import groupby
+from typing import Any
 
 import reflex as rx
 
@@ -14,7 +15,11 @@ from orchestrator_app.ui.components.node_run import node_run_details
 from orchestrator_app.ui.components.panels import docked_panel, form_field
 from orchestrator_app.ui.pages.canvas.fields import CHANGE_PAUSE_MS, field_control
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
-from orchestrator_app.ui.pages.canvas.settings_state import SettingsState as State
+from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
+
+# At run time the attributes of a state are Vars, which their declared types do not say.
+State: Any = SettingsState
+Live: Any = LiveState
 
 
 def _kind_form(kind: NodeKind) -> rx.Component:
@@ -39,7 +44,7 @@ def _settings() -> rx.Component:
                 default_value=State.selected_label,
                 max_length=200,
                 on_change=lambda text: State.change_label(text).debounce(CHANGE_PAUSE_MS),
-                on_blur=lambda text: State.change_label(text),
+                on_blur=State.change_label,
                 width="100%",
             ),
             control_id="node-label",
@@ -76,12 +81,14 @@ def _settings() -> rx.Component:
 
 def _run_part() -> rx.Component:
     return rx.cond(
-        LiveState.run_id == "",
-        info_callout("No run is shown", "Run the orchestrator to see here what goes in and out of this node."),
+        Live.run_id == "",
+        info_callout(
+            "No run is shown", "Run the orchestrator to see here what goes in and out of this node."
+        ),
         rx.cond(
-            LiveState.node_state == "",
+            Live.node_state == "",
             info_callout("Not part of this run", "The node was added after the run began."),
-            node_run_details(LiveState),
+            node_run_details(Live),
         ),
     )
 
@@ -93,13 +100,13 @@ def _tabs() -> rx.Component:
             type="button",
             role="tab",
             class_name="o-tab",
-            custom_attrs={"aria-selected": rx.cond(LiveState.tab == name, "true", "false")},
-            on_click=LiveState.show_tab(name),
+            custom_attrs={"aria-selected": rx.cond(Live.tab == name, "true", "false")},
+            on_click=Live.show_tab(name),
         )
 
     return rx.el.div(
         tab("settings", "Settings"),
-        tab("run", "Run", rx.cond(LiveState.node_state != "", status_badge(LiveState.node_state))),
+        tab("run", "Run", rx.cond(Live.node_state != "", status_badge(Live.node_state))),
         class_name="o-tabs",
         role="tablist",
         aria_label="What to show",
@@ -113,11 +120,13 @@ def drawer() -> rx.Component:
         docked_panel(
             State.selected_label,
             _tabs(),
-            rx.cond(LiveState.tab == "run", _run_part(), _settings()),
+            rx.cond(Live.tab == "run", _run_part(), _settings()),
             on_close=State.select(""),
             label="Node",
             subtitle=rx.match(
-                State.selected_kind, *[(kind.name, kind.title) for kind in NODE_KINDS.values()], State.selected_kind
+                State.selected_kind,
+                *[(kind.name, kind.title) for kind in NODE_KINDS.values()],
+                State.selected_kind,
             ),
             wide=True,
         ),
@@ -127,7 +136,7 @@ def drawer() -> rx.Component:
 def workflow_chooser() -> rx.Component:
     """The list from which a workflow of the platform is taken."""
 
-    def row(item: rx.Var[dict[str, str]]) -> rx.Component:
+    def row(item: Any) -> rx.Component:
         return rx.el.button(
             rx.el.span(item["name"], class_name="o-choice-name"),
             rx.cond(item["isActive"] == "", rx.el.span("inactive", class_name="o-choice-note")),

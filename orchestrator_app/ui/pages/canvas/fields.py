@@ -1,12 +1,17 @@
 """The controls of the drawer, one per type of config field; forms are made from the catalog of node kinds."""
 
+from typing import Any
+
 import reflex as rx
 
 from orchestrator_app.domain.node_kinds import ConfigField, NodeKind
 from orchestrator_app.ui.components.code_editor import code_editor
 from orchestrator_app.ui.components.panels import form_field
-from orchestrator_app.ui.pages.canvas.settings_state import SettingsState as State
+from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
 from orchestrator_app.ui.theme import ICON_SMALL
+
+# At run time the attributes of a state are Vars, which their declared types do not say.
+State: Any = SettingsState
 
 CHANGE_PAUSE_MS = 250
 _CHOICE_TEXTS = {
@@ -45,7 +50,7 @@ def _key(name: str) -> rx.Var[str]:
     return State.selected_id + "/" + State.form_revision.to_string() + "/" + name
 
 
-def _control(kind: NodeKind, field: ConfigField, control_id: str) -> rx.Component:
+def _control(kind: NodeKind, field: ConfigField, control_id: str) -> rx.Component:  # noqa: PLR0911 - one per type
     match field.type:
         case "text":
             control = _text(field, control_id)
@@ -59,11 +64,15 @@ def _control(kind: NodeKind, field: ConfigField, control_id: str) -> rx.Componen
         case "connection":
             return _connection(kind, control_id)
         case "headers":
-            return _rows("headers", State.headers, (("name", "Header", "text"), ("value", "Value", "template")))
+            return _rows(
+                "headers", State.headers, (("name", "Header", "text"), ("value", "Value", "template"))
+            )
         case "mappings":
             return _rows("mappings", State.mappings, (("from", "From", "expression"), ("to", "To", "text")))
         case "cases":
-            return _rows("cases", State.cases, (("expression", "If", "expression"), ("handle", "Branch", "text")))
+            return _rows(
+                "cases", State.cases, (("expression", "If", "expression"), ("handle", "Branch", "text"))
+            )
         case _:
             return _code(field)
 
@@ -88,7 +97,11 @@ def _with_chooser(control: rx.Component) -> rx.Component:
         rx.cond(
             can_list,
             rx.button(
-                rx.icon("list", size=ICON_SMALL), "Choose", type="button", variant="surface", on_click=State.choose_workflow
+                rx.icon("list", size=ICON_SMALL),
+                "Choose",
+                type="button",
+                variant="surface",
+                on_click=State.choose_workflow,
             ),
         ),
         class_name="o-joined",
@@ -136,7 +149,7 @@ def _boolean(field: ConfigField, control_id: str) -> rx.Component:
 def _connection(kind: NodeKind, control_id: str) -> rx.Component:
     is_flow = kind.name == "LocalFlow"
 
-    def option(item: rx.Var[dict[str, str]]) -> rx.Component:
+    def option(item: Any) -> rx.Component:
         fits = item["provider"] == ("flowise" if is_flow else State.values["provider"])
         return rx.cond(fits, rx.el.option(item["name"], value=item["id"]))
 
@@ -146,7 +159,9 @@ def _connection(kind: NodeKind, control_id: str) -> rx.Component:
 
 
 def _code(field: ConfigField) -> rx.Component:
-    language = {"template": "template", "body": "body", "expression": "expression", "json": "json"}[field.type]
+    language = {"template": "template", "body": "body", "expression": "expression", "json": "json"}[
+        field.type
+    ]
     is_short = field.type in {"template", "expression"} and field.key != "question"
     return code_editor(
         key=_key(field.key),
@@ -161,8 +176,8 @@ def _code(field: ConfigField) -> rx.Component:
     )
 
 
-def _rows(name: str, rows: rx.Var[list[dict[str, str]]], columns: tuple[tuple[str, str, str], ...]) -> rx.Component:
-    def cell(row: rx.Var[dict[str, str]], column: str, label: str, language: str) -> rx.Component:
+def _rows(name: str, rows: Any, columns: tuple[tuple[str, str, str], ...]) -> rx.Component:
+    def cell(row: Any, column: str, label: str, language: str) -> rx.Component:
         return code_editor(
             value=row[column],
             language=language,
@@ -173,7 +188,7 @@ def _rows(name: str, rows: rx.Var[list[dict[str, str]]], columns: tuple[tuple[st
             on_change=lambda text: State.change_row(name, row["id"], column, text),
         )
 
-    def row_view(row: rx.Var[dict[str, str]], index: rx.Var[int]) -> rx.Component:
+    def row_view(row: Any, index: rx.Var[int]) -> rx.Component:
         problem = State.row_problems[name + "[" + index.to_string() + "]"].to(str)
         return rx.el.li(
             rx.el.div(
@@ -181,7 +196,9 @@ def _rows(name: str, rows: rx.Var[list[dict[str, str]]], columns: tuple[tuple[st
                 class_name="o-row-cells",
             ),
             rx.el.div(
-                _row_button("arrow-up", "Move up", State.move_row(name, row["id"], -1)) if name != "headers" else rx.fragment(),
+                _row_button("arrow-up", "Move up", State.move_row(name, row["id"], -1))
+                if name != "headers"
+                else rx.fragment(),
                 _row_button("x", "Remove", State.remove_row(name, row["id"])),
                 class_name="o-row-buttons",
             ),
@@ -216,4 +233,3 @@ def _row_button(icon: str, label: str, event: rx.event.EventSpec) -> rx.Componen
         title=label,
         on_click=event,
     )
-

@@ -9,10 +9,10 @@ import reflex as rx
 
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import InvalidDefinition, NotFound, OrchestratorError, OutdatedVersion
-from orchestrator_app.services.views import RunDetail, RunLive, RunSummary
+from orchestrator_app.services.views import RunLive, RunSummary
 from orchestrator_app.ui.access import reads, writes
-from orchestrator_app.ui.components.node_run import NodeRunTexts
 from orchestrator_app.ui.canvas.shapes import status_shapes
+from orchestrator_app.ui.components.node_run import NodeRunTexts
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.session import application, show_error, workspace_of
 
@@ -194,7 +194,11 @@ class LiveState(NodeRunTexts, EditorState):
             self._show_summary(summary)
             self.is_asking = False
         except OutdatedVersion as error:
-            self.newer_version, self.is_outdated, self.is_asking = int(error.context.get("version", 0)), True, False
+            self.newer_version, self.is_outdated, self.is_asking = (
+                int(error.context.get("version", 0)),
+                True,
+                False,
+            )
         except InvalidDefinition as error:
             yield show_error(error)
         finally:
@@ -227,7 +231,9 @@ class LiveState(NodeRunTexts, EditorState):
 
     async def _load_node(self) -> None:
         if self.selected_id and self.run_id:
-            self._show_node_run(await application().runs.get(workspace_of(self), self.run_id), self.selected_id)
+            self._show_node_run(
+                await application().runs.get(workspace_of(self), self.run_id), self.selected_id
+            )
 
     async def _refresh_detail(self, workspace_id: str, run_id: str) -> None:
         try:

@@ -1,5 +1,7 @@
 """The editor page: canvas, drawer, the bar of the run that is shown, and the dialog that starts one."""
 
+from typing import Any
+
 import reflex as rx
 
 from orchestrator_app.ui.canvas.flow_canvas import flow_canvas
@@ -12,9 +14,13 @@ from orchestrator_app.ui.components.times import duration
 from orchestrator_app.ui.layout import page_template
 from orchestrator_app.ui.pages.canvas.drawer import drawer, workflow_chooser
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
-from orchestrator_app.ui.pages.canvas.state import EditorState as State
+from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.routes import ORCHESTRATORS, run_path, runs_of_path
 from orchestrator_app.ui.theme import ICON, ICON_SMALL
+
+# At run time the attributes of a state are Vars, which their declared types do not say.
+State: Any = EditorState
+Live: Any = LiveState
 
 
 def _heading() -> rx.Component:
@@ -42,12 +48,16 @@ def _heading() -> rx.Component:
 
 def _button(icon: str, text: str, event, **props) -> rx.Component:
     return rx.button(
-        rx.icon(icon, size=ICON), rx.el.span(text, class_name="o-button-text"), on_click=event, aria_label=text, **props
+        rx.icon(icon, size=ICON),
+        rx.el.span(text, class_name="o-button-text"),
+        on_click=event,
+        aria_label=text,
+        **props,
     )
 
 
 def _problems() -> rx.Component:
-    def line(problem: rx.Var[dict[str, str]]) -> rx.Component:
+    def line(problem: Any) -> rx.Component:
         return rx.el.button(
             rx.icon("circle-alert", size=ICON_SMALL, aria_hidden="true"),
             rx.el.span(
@@ -73,7 +83,8 @@ def _problems() -> rx.Component:
         ),
         rx.popover.content(
             rx.el.h2(
-                rx.cond(State.blocking > 0, "To mend before a run", "Worth a look"), class_name="o-popover-title"
+                rx.cond(State.blocking > 0, "To mend before a run", "Worth a look"),
+                class_name="o-popover-title",
             ),
             rx.foreach(State.problem_list, line),
             class_name="o-problems",
@@ -98,7 +109,7 @@ def _actions() -> rx.Component:
         _button(
             "play",
             "Run",
-            LiveState.ask_for_input,
+            Live.ask_for_input,
             disabled=(State.blocking > 0) | ~State.is_loaded,
             title=rx.cond(State.blocking > 0, "Mend the problems first", "Run (Ctrl+Enter)"),
             id="run",
@@ -107,21 +118,23 @@ def _actions() -> rx.Component:
 
 
 def _run_bar() -> rx.Component:
-    is_open = (LiveState.run_state == "RUNNING") | (LiveState.run_state == "WAITING") | (LiveState.run_state == "PENDING")
+    is_open = (Live.run_state == "RUNNING") | (Live.run_state == "WAITING") | (Live.run_state == "PENDING")
     return rx.cond(
-        LiveState.run_id != "",
+        Live.run_id != "",
         rx.el.div(
-            status_badge(LiveState.run_state, custom_attrs={"data-testid": "run-state"}),
+            status_badge(Live.run_state, custom_attrs={"data-testid": "run-state"}),
             duration(
-                ms=rx.cond(LiveState.run_ended > 0, LiveState.run_ended - LiveState.run_started, 0),
-                since=LiveState.run_started,
+                ms=rx.cond(Live.run_ended > 0, Live.run_ended - Live.run_started, 0),
+                since=Live.run_started,
                 live=is_open,
             ),
-            rx.el.span(LiveState.run_failure, class_name="o-run-bar-text", title=LiveState.run_failure),
-            rx.link("Details", href=run_path(LiveState.run_id), size="2"),
+            rx.el.span(Live.run_failure, class_name="o-run-bar-text", title=Live.run_failure),
+            rx.link("Details", href=run_path(Live.run_id), size="2"),
             rx.cond(
                 is_open,
-                rx.button("Cancel run", size="1", variant="surface", color_scheme="red", on_click=LiveState.cancel_run),
+                rx.button(
+                    "Cancel run", size="1", variant="surface", color_scheme="red", on_click=Live.cancel_run
+                ),
                 rx.icon_button(
                     rx.icon("x", size=ICON_SMALL),
                     size="1",
@@ -129,7 +142,7 @@ def _run_bar() -> rx.Component:
                     color_scheme="gray",
                     aria_label="Take the run off the canvas",
                     title="Take the run off the canvas",
-                    on_click=LiveState.dismiss_run,
+                    on_click=Live.dismiss_run,
                 ),
             ),
             class_name="o-run-bar",
@@ -142,7 +155,9 @@ def _newer() -> rx.Component:
     return rx.cond(
         State.is_deleted,
         rx.el.div(
-            warning_callout("This orchestrator was deleted", "Export is not possible any more; its runs are kept."),
+            warning_callout(
+                "This orchestrator was deleted", "Export is not possible any more; its runs are kept."
+            ),
             class_name="o-canvas-notice",
         ),
         rx.cond(
@@ -176,8 +191,12 @@ def _outdated_dialog() -> rx.Component:
         open=State.is_outdated,
         on_open_change=State.dismiss_outdated,
         actions=rx.fragment(
-            rx.button("Decide later", variant="surface", color_scheme="gray", on_click=State.dismiss_outdated),
-            rx.button("Save mine as the newest", variant="surface", color_scheme="red", on_click=State.save_over),
+            rx.button(
+                "Decide later", variant="surface", color_scheme="gray", on_click=State.dismiss_outdated
+            ),
+            rx.button(
+                "Save mine as the newest", variant="surface", color_scheme="red", on_click=State.save_over
+            ),
             rx.button("Load theirs", on_click=State.reload),
         ),
     )
@@ -189,28 +208,30 @@ def _run_dialog() -> rx.Component:
         form_field(
             "Input",
             code_editor(
-                value=LiveState.run_input,
+                value=Live.run_input,
                 language="json",
                 label="Input of the run",
                 min_height="200px",
                 max_height="50vh",
-                invalid=LiveState.input_problem != "",
-                on_change=LiveState.change_input,
-                on_submit=LiveState.start_run,
+                invalid=Live.input_problem != "",
+                on_change=Live.change_input,
+                on_submit=Live.start_run,
             ),
             help="JSON that the first nodes get as their data. The last input is remembered.",
-            error=LiveState.input_problem,
+            error=Live.input_problem,
         ),
-        open=LiveState.is_asking,
-        on_open_change=LiveState.show_dialog,
+        open=Live.is_asking,
+        on_open_change=Live.show_dialog,
         actions=rx.fragment(
-            rx.cond(State.has_changes, rx.el.span("Your changes are saved first.", class_name="o-field-help")),
+            rx.cond(
+                State.has_changes, rx.el.span("Your changes are saved first.", class_name="o-field-help")
+            ),
             rx.button(
                 rx.icon("play", size=ICON),
                 "Run",
-                on_click=LiveState.start_run,
-                loading=LiveState.is_starting,
-                disabled=LiveState.input_problem != "",
+                on_click=Live.start_run,
+                loading=Live.is_starting,
+                disabled=Live.input_problem != "",
                 id="start-run",
             ),
         ),
@@ -221,8 +242,8 @@ def _canvas() -> rx.Component:
     return flow_canvas(
         graph=State.graph_push,
         patches=State.patches,
-        statuses=LiveState.statuses,
-        edge_states=LiveState.edge_states,
+        statuses=Live.statuses,
+        edge_states=Live.edge_states,
         problems=State.problems,
         kinds=State.kinds,
         selected_id=State.selected_id,
@@ -232,13 +253,13 @@ def _canvas() -> rx.Component:
         can_undo=State.can_undo,
         can_redo=State.can_redo,
         on_ops=State.apply_ops,
-        on_select=LiveState.select_in_run,
-        on_open=LiveState.select_in_run,
+        on_select=Live.select_in_run,
+        on_open=Live.select_in_run,
         on_copy=State.copy_nodes,
         on_undo=State.undo,
         on_redo=State.redo,
         on_save=State.save,
-        on_run=LiveState.ask_for_input,
+        on_run=Live.ask_for_input,
     )
 
 
@@ -284,4 +305,3 @@ def canvas_page() -> rx.Component:
         rail=True,
         flush=True,
     )
-

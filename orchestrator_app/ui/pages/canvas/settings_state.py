@@ -151,7 +151,8 @@ class SettingsState(EditorState):
         """The connections that the drawer offers."""
         stored = await application().connections.list(workspace_of(self))
         self.connections = [
-            {"id": view.id, "name": view.name, "provider": view.provider, "status": view.status} for view in stored
+            {"id": view.id, "name": view.name, "provider": view.provider, "status": view.status}
+            for view in stored
         ]
 
     @rx.event
@@ -222,7 +223,7 @@ class SettingsState(EditorState):
         self.is_choosing = is_open
 
 
-def field_value(field: ConfigField, text: str) -> Any:  # noqa: ANN401 - JSON of the field's type
+def field_value(field: ConfigField, text: str) -> Any:
     """The config value that a control's text means; None when it is empty.
 
     Raises:
@@ -244,7 +245,7 @@ def field_value(field: ConfigField, text: str) -> Any:  # noqa: ANN401 - JSON of
             except ValueError as error:
                 raise ValueError(f"This is not JSON: {error}.") from None
             if not isinstance(value, dict):
-                raise ValueError("This must be a JSON object: { … }.")
+                raise ValueError("This must be a JSON object: { … }.")  # noqa: TRY004 - one kind of error for a bad text
             return value
         case _:
             return text

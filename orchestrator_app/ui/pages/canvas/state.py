@@ -1,5 +1,6 @@
 """The editor of one tab: the graph, its history, its problems and the settings of the node that is open."""
 
+import json
 import re
 import time
 from typing import Any
@@ -11,8 +12,8 @@ from orchestrator_app.domain.node_kinds import NODE_KINDS, setting
 from orchestrator_app.errors import InvalidDefinition, InvalidInput, NotFound, OutdatedVersion
 from orchestrator_app.services.views import OrchestratorDetail
 from orchestrator_app.ui.access import reads, writes
-from orchestrator_app.ui.pages.canvas.document import Document
 from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_patch, problem_shapes
+from orchestrator_app.ui.pages.canvas.document import Document
 from orchestrator_app.ui.session import application, show_error, workspace_of
 
 
@@ -64,7 +65,11 @@ class EditorState(rx.State):
     async def load(self):
         """Open the orchestrator named in the address; edits that this tab had not saved are kept."""
         orchestrator_id = self._address()
-        if orchestrator_id == self._document.orchestrator_id and self._document.has_changes and self.is_loaded:
+        if (
+            orchestrator_id == self._document.orchestrator_id
+            and self._document.has_changes
+            and self.is_loaded
+        ):
             await self._notice_newer(orchestrator_id)
             self._push(fit=True)
             yield rx.toast.info("Your unsaved changes are still here.")
@@ -92,7 +97,7 @@ class EditorState(rx.State):
     def _open(self, detail: OrchestratorDetail) -> None:
         # A document of its own for each tab: the class's default is shared by all.
         document = Document()
-        document.copy_from(self._document)
+        document.keep_copies(self._document.copies)
         document.load(detail.id, detail.version, detail.definition)
         self._document = document
         self.orchestrator_id, self.name, self.description = detail.id, detail.name, detail.description
@@ -142,7 +147,9 @@ class EditorState(rx.State):
             self.newer_version = int(error.context.get("version", 0))
             self.is_outdated = True
         except InvalidDefinition as error:
-            yield rx.toast.error("Not saved yet", description=error.message.removeprefix("This cannot be saved: "))
+            yield rx.toast.error(
+                "Not saved yet", description=error.message.removeprefix("This cannot be saved: ")
+            )
         else:
             document.saved(detail.version, definition)
             self.version, self.newer_version, self.is_outdated = detail.version, 0, False
@@ -258,7 +265,9 @@ class EditorState(rx.State):
             for problem in problems
         ]
         self.blocking = sum(problem.blocks != "nothing" for problem in problems)
-        own = [problem for problem in reversed(problems) if problem.node_id == self.selected_id and problem.field]
+        own = [
+            problem for problem in reversed(problems) if problem.node_id == self.selected_id and problem.field
+        ]
         self.field_problems = {re.split(r"[.\[]", problem.field)[0]: problem.message for problem in own}
         # A row tells its own problem; its list then only says that there is one.
         self.row_problems = {
@@ -298,7 +307,11 @@ class EditorState(rx.State):
 
     def _rows(self, items: object, keys: tuple[str, ...]) -> list[dict[str, str]]:
         found: list[Any] = items if isinstance(items, list) else []
-        return [self._row({key: str(item.get(key, "")) for key in keys}) for item in found if isinstance(item, dict)]
+        return [
+            self._row({key: str(item.get(key, "")) for key in keys})
+            for item in found
+            if isinstance(item, dict)
+        ]
 
     def _row(self, row: dict[str, str]) -> dict[str, str]:
         self._row_number += 1
@@ -313,7 +326,9 @@ class EditorState(rx.State):
             parents = [edge.source for edge in definition.edges if edge.target in frontier]
             frontier = [parent for parent in dict.fromkeys(parents) if parent not in before]
             before.update(frontier)
-        names = [(f"nodes.`{other.label}`.output", other.kind) for other in definition.nodes if other.id in before]
+        names = [
+            (f"nodes.`{other.label}`.output", other.kind) for other in definition.nodes if other.id in before
+        ]
         roots = [
             ("data", "input of this node"),
             ("run.input", "input of the run"),
@@ -340,5 +355,5 @@ def value_text(node: Node, key: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict | list):
-        return rx.utils.format.json_dumps(value)
+        return json.dumps(value, indent=2, ensure_ascii=False)
     return "" if value is None else str(value)

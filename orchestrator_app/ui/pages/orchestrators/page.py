@@ -1,5 +1,7 @@
 """The list of orchestrators: the first page that people see."""
 
+from typing import Any
+
 import reflex as rx
 
 from orchestrator_app.ui.components.badges import status_badge
@@ -11,10 +13,12 @@ from orchestrator_app.ui.components.panels import form_field, toolbar
 from orchestrator_app.ui.components.tables import Column, data_table, pager, row_link, table_row
 from orchestrator_app.ui.components.times import time_ago
 from orchestrator_app.ui.layout import page_template
-from orchestrator_app.ui.pages.orchestrators.state import OrchestratorRow
-from orchestrator_app.ui.pages.orchestrators.state import OrchestratorsState as State
+from orchestrator_app.ui.pages.orchestrators.state import OrchestratorsState
 from orchestrator_app.ui.routes import canvas_path, run_path, runs_of_path
 from orchestrator_app.ui.theme import ICON, ICON_SMALL
+
+# At run time the attributes of a state are Vars, which their declared types do not say.
+State: Any = OrchestratorsState
 
 _COLUMNS = (
     Column("Name"),
@@ -25,7 +29,7 @@ _COLUMNS = (
 )
 
 
-def _last_run(row: rx.Var[OrchestratorRow]) -> rx.Component:
+def _last_run(row: Any) -> rx.Component:
     return rx.cond(
         row.last_run_state != "",
         rx.link(
@@ -39,14 +43,17 @@ def _last_run(row: rx.Var[OrchestratorRow]) -> rx.Component:
     )
 
 
-def _menu(row: rx.Var[OrchestratorRow]) -> rx.Component:
+def _menu(row: Any) -> rx.Component:
     def item(icon: str, text: str, **props) -> rx.Component:
         return rx.menu.item(rx.icon(icon, size=ICON_SMALL), text, **props)
 
     return rx.menu.root(
         rx.menu.trigger(
             rx.icon_button(
-                rx.icon("ellipsis", size=ICON), variant="ghost", color_scheme="gray", aria_label="More for " + row.name
+                rx.icon("ellipsis", size=ICON),
+                variant="ghost",
+                color_scheme="gray",
+                aria_label="More for " + row.name,
             )
         ),
         rx.menu.content(
@@ -56,7 +63,9 @@ def _menu(row: rx.Var[OrchestratorRow]) -> rx.Component:
             item(
                 "download",
                 "Export",
-                on_select=rx.redirect("/api/v1/orchestrator/" + row.id + "/export?download=true", is_external=True),
+                on_select=rx.redirect(
+                    "/api/v1/orchestrator/" + row.id + "/export?download=true", is_external=True
+                ),
             ),
             rx.menu.separator(),
             item("trash-2", "Delete", color="red", on_select=State.ask_delete(row.id, row.name)),
@@ -64,7 +73,7 @@ def _menu(row: rx.Var[OrchestratorRow]) -> rx.Component:
     )
 
 
-def _row(row: rx.Var[OrchestratorRow]) -> rx.Component:
+def _row(row: Any) -> rx.Component:
     return table_row(
         _COLUMNS,
         row_link(row.name, canvas_path(row.id), row.description),
@@ -150,12 +159,16 @@ def _import_dialog() -> rx.Component:
         rx.cond(
             State.import_problems.length() > 0,
             rx.el.ul(
-                rx.foreach(State.import_problems, lambda text: rx.el.li(text)), class_name="o-problem-texts", role="alert"
+                rx.foreach(State.import_problems, rx.el.li),
+                class_name="o-problem-texts",
+                role="alert",
             ),
         ),
         open=State.is_importing,
         on_open_change=State.ask_import,
-        actions=rx.button("Import", on_click=State.import_document, disabled=State.import_text == "", id="do-import"),
+        actions=rx.button(
+            "Import", on_click=State.import_document, disabled=State.import_text == "", id="do-import"
+        ),
     )
 
 

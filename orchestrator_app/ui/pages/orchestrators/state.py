@@ -203,7 +203,9 @@ class OrchestratorsState(rx.State):
             yield show_error(error)
         else:
             await self._read()
-            yield rx.toast.info(f"“{summary.orchestrator_name}” runs", description="With the input of its last run.")
+            yield rx.toast.info(
+                f"“{summary.orchestrator_name}” runs", description="With the input of its last run."
+            )
 
     @rx.event
     @reads
@@ -224,7 +226,9 @@ class OrchestratorsState(rx.State):
         still_open = await application().orchestrators.delete(workspace_of(self), self.deleting_id)
         self.is_deleting = False
         await self._read()
-        note = f"{still_open} of its runs go on to their end." if still_open else "Its runs stay in the history."
+        note = (
+            f"{still_open} of its runs go on to their end." if still_open else "Its runs stay in the history."
+        )
         yield rx.toast.success(f"Deleted “{self.deleting_name}”", description=note)
 
 
@@ -239,4 +243,3 @@ def _row(item: OrchestratorSummary) -> OrchestratorRow:
         last_run_state=item.last_run_state or "",
         last_run_date=item.last_run_date or 0,
     )
-

@@ -1,23 +1,27 @@
 """The page of one run."""
 
+from typing import Any
+
 import reflex as rx
 
 from orchestrator_app.domain.node_kinds import NODE_KINDS
 from orchestrator_app.ui.canvas.flow_canvas import flow_canvas
+from orchestrator_app.ui.canvas.shapes import kind_shapes
 from orchestrator_app.ui.components.badges import status_badge
 from orchestrator_app.ui.components.copy_button import copy_button
 from orchestrator_app.ui.components.feedback import empty_state, error_callout, skeleton_rows
 from orchestrator_app.ui.components.json_view import json_view
+from orchestrator_app.ui.components.node_run import node_run_details
 from orchestrator_app.ui.components.panels import canvas_area, docked_panel, facts, panel
 from orchestrator_app.ui.components.tables import Column, data_table, table_row
 from orchestrator_app.ui.components.times import duration, exact_time
 from orchestrator_app.ui.layout import page_template
-from orchestrator_app.ui.components.node_run import node_run_details
-from orchestrator_app.ui.canvas.shapes import kind_shapes
-from orchestrator_app.ui.pages.run.state import NodeRow
-from orchestrator_app.ui.pages.run.state import RunPageState as State
+from orchestrator_app.ui.pages.run.state import RunPageState
 from orchestrator_app.ui.routes import RUNS, canvas_path, run_path
 from orchestrator_app.ui.theme import ICON
+
+# At run time the attributes of a state are Vars, which their declared types do not say.
+State: Any = RunPageState
 
 _STEPS = (
     Column("Node"),
@@ -27,7 +31,7 @@ _STEPS = (
 )
 
 
-def _is_open() -> rx.Var[bool]:
+def _is_open() -> Any:
     return State.ended_date == 0
 
 
@@ -35,27 +39,35 @@ def _facts() -> rx.Component:
     return facts(
         [
             ("State", status_badge(State.state, custom_attrs={"data-testid": "run-state"})),
-            ("Took", duration(ms=State.ended_date - State.started_date, since=State.started_date, live=_is_open())),
+            (
+                "Took",
+                duration(ms=State.ended_date - State.started_date, since=State.started_date, live=_is_open()),
+            ),
             ("Started", exact_time(ms=State.created_date)),
             ("Started by", rx.match(State.trigger, ("ui", "Hand"), ("api", "API"), State.trigger)),
             ("Version", State.version),
             (
                 "Run",
-                rx.el.span(rx.el.code(State.id, class_name="o-id"), copy_button(text=State.id, label="Copy the run's id")),
+                rx.el.span(
+                    rx.el.code(State.id, class_name="o-id"),
+                    copy_button(text=State.id, label="Copy the run's id"),
+                ),
             ),
             (
                 "Rerun of",
                 rx.cond(
                     State.parent_id != "",
-                    rx.link(rx.el.code(State.parent_id[-8:], class_name="o-id"), href=run_path(State.parent_id)),
-                    rx.el.span("–"),
+                    rx.link(
+                        rx.el.code(State.parent_id[-8:], class_name="o-id"), href=run_path(State.parent_id)
+                    ),
+                    rx.el.span("none", class_name="o-muted"),
                 ),
             ),
         ]
     )
 
 
-def _step(row: rx.Var[NodeRow]) -> rx.Component:
+def _step(row: Any) -> rx.Component:
     name = rx.el.div(
         rx.el.button(row.label, type="button", class_name="o-row-link", on_click=State.select(row.id)),
         rx.el.div(
@@ -82,10 +94,10 @@ def _log() -> rx.Component:
             State.logs,
             lambda line: rx.el.div(
                 exact_time(ms=line["at"].to(int)),
-                rx.cond(line["node"] != "", rx.el.strong(line["node"])),
-                rx.el.span(line["message"]),
+                rx.cond(line["node"].to(str) != "", rx.el.strong(line["node"].to(str))),
+                rx.el.span(line["message"].to(str)),
                 class_name="o-log-line",
-                data_level=line["level"],
+                data_level=line["level"].to(str),
             ),
         ),
     )
@@ -113,10 +125,16 @@ def _content() -> rx.Component:
         ),
         _facts(),
         graph,
-        panel("Nodes", data_table(_STEPS, rx.foreach(State.nodes, _step), label="Nodes of the run")),
+        rx.el.section(
+            rx.el.h2("Nodes", class_name="o-part-title"),
+            data_table(_STEPS, rx.foreach(State.nodes, _step), label="Nodes of the run"),
+        ),
         rx.el.div(
             panel("Input", json_view(text=State.input_text, label="Input of the run")),
-            panel("Output", json_view(text=State.output_text, label="Output of the run", empty_text="No output yet")),
+            panel(
+                "Output",
+                json_view(text=State.output_text, label="Output of the run", empty_text="No output yet"),
+            ),
             class_name="o-two",
         ),
         _log(),

@@ -11,8 +11,8 @@ from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Conflict, NotFound, OrchestratorError
 from orchestrator_app.services.views import NodeRunView, NodeStatus, RunDetail
 from orchestrator_app.ui.access import reads, writes
-from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
 from orchestrator_app.ui.canvas.shapes import graph_shape, status_shapes
+from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
 from orchestrator_app.ui.routes import run_path
 from orchestrator_app.ui.session import application, show_error, workspace_of
 
@@ -49,12 +49,12 @@ class RunPageState(NodeRunTexts, rx.State):
     created_date: int = 0
     started_date: int = 0
     ended_date: int = 0
-    failure: dict[str, str] = {}
+    failure: dict[str, str] = dict.fromkeys(("code", "message", "hint"), "")
     parent_id: str = ""
     input_text: str = ""
     output_text: str = ""
     nodes: list[NodeRow] = []
-    logs: list[dict[str, str]] = []
+    logs: list[dict[str, Any]] = []
     graph: dict[str, Any] = {}
     statuses: dict[str, dict[str, Any]] = {}
     edge_states: dict[str, str] = {}
@@ -123,7 +123,7 @@ class RunPageState(NodeRunTexts, rx.State):
         self.output_text = pretty(detail.output) if summary.state == RunState.COMPLETED else ""
         self.nodes = [_node_row(node) for node in detail.nodes]
         self.logs = [
-            {"at": str(line.at), "level": line.level, "message": line.message, "node": line.node_label}
+            {"at": line.at, "level": line.level, "message": line.message, "node": line.node_label}
             for line in detail.logs
         ]
         if self.graph.get("rev") != summary.id:

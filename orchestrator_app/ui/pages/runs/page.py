@@ -1,5 +1,7 @@
 """The history of runs."""
 
+from typing import Any
+
 import reflex as rx
 
 from orchestrator_app.domain.runs import RunState
@@ -10,10 +12,12 @@ from orchestrator_app.ui.components.panels import toolbar
 from orchestrator_app.ui.components.tables import Column, data_table, pager, row_link, table_row
 from orchestrator_app.ui.components.times import duration, time_ago
 from orchestrator_app.ui.layout import page_template
-from orchestrator_app.ui.pages.runs.state import RunRow
-from orchestrator_app.ui.pages.runs.state import RunsState as State
+from orchestrator_app.ui.pages.runs.state import RunsState
 from orchestrator_app.ui.routes import ORCHESTRATORS, run_path
 from orchestrator_app.ui.theme import ICON, ICON_SMALL, STATES
+
+# At run time the attributes of a state are Vars, which their declared types do not say.
+State: Any = RunsState
 
 _COLUMNS = (
     Column("Orchestrator"),
@@ -27,7 +31,7 @@ _COLUMNS = (
 _TRIGGERS = (("ui", "Hand"), ("api", "API"))
 
 
-def _row(row: rx.Var[RunRow]) -> rx.Component:
+def _row(row: Any) -> rx.Component:
     return table_row(
         _COLUMNS,
         row_link(row.orchestrator_name, run_path(row.id), row.failure),
@@ -85,7 +89,10 @@ def runs_page() -> rx.Component:
     content = rx.fragment(
         toolbar(
             search_box(
-                value=State.query, placeholder="Orchestrator or run id", label="Search runs", on_search=State.search
+                value=State.query,
+                placeholder="Orchestrator or run id",
+                label="Search runs",
+                on_search=State.search,
             ),
             filter_chips(
                 options,

@@ -102,7 +102,9 @@ class RunsState(rx.State):
             rows = [run_row(item) for item in page.items]
             if rows != list(self.rows):
                 self.rows = rows
-            all_counts = {"": sum(counts.values())} | {state.value: counts.get(state.value, 0) for state in RunState}
+            all_counts = {"": sum(counts.values())} | {
+                state.value: counts.get(state.value, 0) for state in RunState
+            }
             if all_counts != self.counts:
                 self.counts = all_counts
             self._next_cursor, self.has_next = page.cursor, bool(page.cursor)
