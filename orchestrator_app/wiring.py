@@ -133,6 +133,8 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     finally:
         await engine.stop(STOP_GRACE_SECONDS)
         await evaluator.stop()
+        for provider in providers.values():
+            await provider.close()
         await client.close()
         await own_client.close()
 

@@ -153,8 +153,18 @@ def _install_packages(*, for_development: bool) -> None:
             "The virtual environment could not be made.",
         )
     stamp.unlink(missing_ok=True)
+    # Compiled here, so that it is not done by every process where the environment forbids to keep the result.
     _run(
-        [UV, "pip", "sync", "--require-hashes", "--python", python, LOCKS / f"{profile}.txt"],
+        [
+            UV,
+            "pip",
+            "sync",
+            "--require-hashes",
+            "--compile-bytecode",
+            "--python",
+            python,
+            LOCKS / f"{profile}.txt",
+        ],
         "The Python packages could not be installed; see above. Is the package index reachable?",
     )
     stamp.write_text(profiles[profile], encoding="utf-8")

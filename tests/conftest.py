@@ -8,3 +8,5 @@ for _name in [name for name in os.environ if name.startswith(("ORCHESTRATOR_", "
     if not _name.startswith("ORCHESTRATOR_TEST_"):
         del os.environ[_name]
 Settings.model_config["env_file"] = None
+
+pytest_plugins = ["tests.databases", "tests.fakes.fixtures"]

@@ -102,17 +102,15 @@ async def _body(request: Request) -> JsonValue:
         raise UnsupportedMedia("A callback must be in UTF-8.", hint="Send JSON in UTF-8.")
     if not kind or kind == JSON or kind.endswith("+json"):
         return read_json(raw, max_bytes=max_body_bytes(request))
+    if kind != FORM and not kind.startswith("text/"):
+        raise UnsupportedMedia(
+            "A callback takes JSON, a form or a text.", hint="Send the header Content-Type: application/json."
+        )
     text = _text(raw)
-    if kind == FORM:
-        # Many a client sends JSON under this name when it is told nothing else; a real form has no bare brace.
-        if text.lstrip().startswith(("{", "[")):
-            return read_json(raw, max_bytes=max_body_bytes(request))
-        return check_json(_form(text))
-    if kind.startswith("text/"):
-        return check_json(text)
-    raise UnsupportedMedia(
-        "A callback takes JSON, a form or a text.", hint="Send the header Content-Type: application/json."
-    )
+    # Many a client sends JSON as a form when it is told nothing else; a real form has no bare brace.
+    if kind == FORM and text.lstrip().startswith(("{", "[")):
+        return read_json(raw, max_bytes=max_body_bytes(request))
+    return check_json(_form(text) if kind == FORM else text)
 
 
 def _text(raw: bytes) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orchestrator_app.domain.json_values import JsonObject
+from orchestrator_app.domain.json_values import JsonObject, quoted
 
 DEFINITION_VERSION = 1
 ERROR_HANDLE = "error"
@@ -21,12 +21,14 @@ class Problem:
 
     Attributes:
         code: Stable name, for instance ``cycle`` or ``missing_value``.
-        message: A sentence that says what is wrong and what to do.
+        message: A sentence that says what is wrong and what to do. Where it is about the config of a node, it does not
+            name the node, because it is shown at the node's own form.
         node_id: The node it is about, or empty.
         edge_id: The edge it is about, or empty.
         field: The config key (``headers.X-Key``, ``cases[1].expression``), or empty.
         blocks: ``save`` when the graph cannot be kept like this, ``run`` when it may be kept as a draft but not
             run, ``nothing`` for a mere warning.
+        subject: Label of the node when ``message`` does not name it, or empty.
     """
 
     code: str
@@ -35,12 +37,18 @@ class Problem:
     edge_id: str = ""
     field: str = ""
     blocks: Blocks = "run"
+    subject: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The message with the node's name, for places that do not show which node it is about."""
+        return f"{quoted(self.subject)}: {self.message}" if self.subject else self.message
 
     def as_json(self) -> dict[str, str]:
         """The problem as it travels in the API, names in camelCase."""
         return {
             "code": self.code,
-            "message": self.message,
+            "message": self.sentence,
             "nodeId": self.node_id,
             "edgeId": self.edge_id,
             "field": self.field,

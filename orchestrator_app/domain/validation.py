@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from orchestrator_app.domain.config_checks import check_config
+from orchestrator_app.domain.config_checks import Finding, check_config
 from orchestrator_app.domain.definition import ERROR_HANDLE, Definition, Edge, Node, Problem
 from orchestrator_app.domain.json_values import is_blank, quoted
 from orchestrator_app.domain.node_kinds import (
@@ -91,14 +91,21 @@ def check(definition: Definition, unreadable: frozenset[str] = frozenset()) -> I
     yield from _wiring(definition, unreadable)
     yield from _cycle(definition)
     for node in definition.nodes:
-        name = quoted(node.label)
-        for finding in check_config(node):
-            # A disabled node only hands on its input, so what it would need in order to work can wait.
-            if finding.blocks == "save" or not node.disabled:
-                message = f"{name}: {finding.message}"
-                yield Problem(finding.code, message, node.id, field=finding.field, blocks=finding.blocks)
+        # A disabled node only hands on its input, so what it would need in order to work can wait.
+        findings = [
+            finding for finding in check_config(node) if finding.blocks == "save" or not node.disabled
+        ]
         if not node.disabled:
-            yield from _meaning(node, name)
+            findings += _meaning(node)
+        for finding in findings:
+            yield Problem(
+                finding.code,
+                finding.message,
+                node.id,
+                field=finding.field,
+                blocks=finding.blocks,
+                subject=node.label,
+            )
 
 
 def _cycle(definition: Definition) -> Iterator[Problem]:
@@ -182,64 +189,60 @@ def _ends(edge: Edge, known: set[str]) -> Iterator[Problem]:
             yield Problem("dangling_edge", message, edge_id=edge.id, blocks="save")
 
 
-def _meaning(node: Node, name: str) -> Iterator[Problem]:
+def _meaning(node: Node) -> Iterator[Finding]:
     """What the single fields cannot tell: values that only make sense together, and what is of no use."""
     if node.kind == REMOTE_WEBHOOK.name:
-        yield from _check_call(node, name)
+        yield from _check_call(node)
     elif node.kind == LOCAL_FLOW.name:
         if _is_blank(node, "baseURL") and _is_blank(node, "connectionId"):
-            message = f"{name}: “Flowise address” or “Connection” is missing. Fill in one of them."
-            yield Problem("missing_value", message, node.id, field="baseURL")
-        yield from _check_address(node, name, "baseURL")
+            message = "“Flowise address” or “Connection” is missing. Fill in one of them."
+            yield Finding("missing_value", "baseURL", message)
+        yield from _check_address(node, "baseURL")
     elif node.kind == CONDITION.name:
         if not node.config.get("cases"):
-            message = f"{name}: There is no case, so everything takes the default branch. Add a case."
-            yield Problem("no_cases", message, node.id, field="cases", blocks="nothing")
+            message = "There is no case, so everything takes the default branch. Add a case."
+            yield Finding("no_cases", "cases", message, "nothing")
         if setting(node, "defaultHandle") == ERROR_HANDLE:
-            message = f"{name}: “Default branch” cannot be called “{ERROR_HANDLE}”. Choose another name."
-            yield Problem("bad_handle", message, node.id, field="defaultHandle")
+            message = f"“Default branch” cannot be called “{ERROR_HANDLE}”. Choose another name."
+            yield Finding("bad_handle", "defaultHandle", message)
     elif node.kind == DATA_MAPPER.name and not node.config.get("mappings"):
         outcome = (
             "its input goes on unchanged" if setting(node, "mode") == "extend" else "its output is empty"
         )
-        message = f"{name}: There is no mapping, so {outcome}. Add a mapping."
-        yield Problem("no_mappings", message, node.id, field="mappings", blocks="nothing")
+        yield Finding(
+            "no_mappings", "mappings", f"There is no mapping, so {outcome}. Add a mapping.", "nothing"
+        )
 
 
 def _is_blank(node: Node, key: str) -> bool:
     return is_blank(node.config.get(key))
 
 
-def _check_call(node: Node, name: str) -> Iterator[Problem]:
+def _check_call(node: Node) -> Iterator[Finding]:
     provider, has_url = setting(node, "provider"), not _is_blank(node, "url")
-    is_plain = provider in _PROVIDERS_WITHOUT_CONNECTION
     is_polled = completion_of(node) == "poll"
     if provider == "custom" and not has_url:
-        message = f"{name}: “Address” is missing. Enter the complete address to call."
-        yield Problem("missing_value", message, node.id, field="url")
+        yield Finding("missing_value", "url", "“Address” is missing. Enter the complete address to call.")
     elif not has_url and _is_blank(node, "workflowId"):
-        message = f"{name}: “Workflow” is missing. Choose the workflow to call, or enter an address."
-        yield Problem("missing_value", message, node.id, field="workflowId")
-    if not is_plain and _is_blank(node, "connectionId") and (is_polled or not has_url):
+        message = "“Workflow” is missing. Choose the workflow to call, or enter an address."
+        yield Finding("missing_value", "workflowId", message)
+    needs_connection = provider not in _PROVIDERS_WITHOUT_CONNECTION and (is_polled or not has_url)
+    if needs_connection and _is_blank(node, "connectionId"):
         why = (
             "Polling asks the platform for the result" if has_url else "The platform is asked for the address"
         )
-        message = f"{name}: “Connection” is missing. {why}, so choose the connection to use."
-        yield Problem("missing_value", message, node.id, field="connectionId")
-    yield from _check_address(node, name, "url")
+        message = f"“Connection” is missing. {why}, so choose the connection to use."
+        yield Finding("missing_value", "connectionId", message)
+    yield from _check_address(node, "url")
     if provider == "custom" and is_polled:
-        message = f"{name}: A plain address cannot be polled. Choose the completion “response” or “callback”."
-        yield Problem("cannot_poll", message, node.id, field="completion")
-    elif (
-        provider == "custom"
-        and node.config.get("enablePolling") is True
-        and _is_blank(node, "completion")
-    ):
-        message = f"{name}: A plain address cannot be polled, so its answer is taken as the result."
-        yield Problem("cannot_poll", message, node.id, field="enablePolling", blocks="nothing")
+        message = "A plain address cannot be polled. Choose the completion “response” or “callback”."
+        yield Finding("cannot_poll", "completion", message)
+    elif provider == "custom" and node.config.get("enablePolling") is True and _is_blank(node, "completion"):
+        message = "A plain address cannot be polled, so its answer is taken as the result."
+        yield Finding("cannot_poll", "enablePolling", message, "nothing")
 
 
-def _check_address(node: Node, name: str, key: str) -> Iterator[Problem]:
+def _check_address(node: Node, key: str) -> Iterator[Finding]:
     """A finding if what is known of an address before a run cannot become one."""
     value = node.config.get(key)
     url = value.strip() if isinstance(value, str) else ""
@@ -251,10 +254,10 @@ def _check_address(node: Node, name: str, key: str) -> Iterator[Problem]:
     if match and (_names_a_host(match[0]) if match[2] or not braces else True):
         return
     message = (
-        f"{name}: {quoted(url, 100)} is no complete address. It must start with http:// or https:// and name a host, "
-        "for example https://example.org/hook."
+        f"{quoted(url, 100)} is no complete address. It must start with http:// or https:// and name a host, for "
+        "example https://example.org/hook."
     )
-    yield Problem("bad_url", message, node.id, field=key)
+    yield Finding("bad_url", key, message)
 
 
 def _names_a_host(url: str) -> bool:

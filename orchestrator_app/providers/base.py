@@ -168,3 +168,6 @@ class Provider:
     async def cancel(self, connection: Connection | None, remote_id: str) -> str:
         """Stop the remote execution; returns a sentence that says what happened."""
         raise self._refuse(Capability.CANCEL)
+
+    async def close(self) -> None:
+        """End whatever still works in the background; most providers have nothing of the kind."""

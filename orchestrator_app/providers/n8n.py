@@ -45,11 +45,8 @@ _REASON_SECONDS = 5.0
 _REASON_PAUSES = (0.0, 0.25, 0.75)  # n8n answers a little before it has saved the execution
 _CERTAIN_MISSES = 2
 _ENDED_LISTS = ("",)
-_ALL_LISTS = (
-    "running",
-    "",
-    "waiting",
-)  # running first: what ends in between is then found in the second list
+# Running first: what ends in between is then found in the second list.
+_ALL_LISTS = ("running", "", "waiting")
 _NOT_KEPT = (
     "n8n does not keep successful executions of this workflow, so its result cannot be read. Turn on saving of "
     "successful production executions in its settings, or choose the completion response or callback."

@@ -5,6 +5,7 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
@@ -192,9 +193,11 @@ class _Worker:
 
     def kill(self) -> None:
         """Kill the process, if there is one."""
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
+            # Not by the process object's own method: that looks for the exit status first, and takes it away from
+            # those who wait for it.
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self._process.pid, signal.SIGKILL)
 
     def discard(self) -> None:
         """Kill the process, if there is one, and clear it away; nobody may be reading from it any more."""

@@ -1,5 +1,6 @@
 """Brings the tables of a database to what this release needs, once, at the start of the program."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Generator
@@ -36,9 +37,7 @@ def upgrade(url: str) -> bool:
     config = Config(CONFIG_FILE)
     script = ScriptDirectory.from_config(config)
     head = script.as_revision_number("head")
-    with _problems_in_sentences(url):
-        if is_sqlite_url(url):
-            _create_file(_file(url))
+    with _problems_in_sentences(url), _alone(url):
         if revision(url) == head:
             return False
         engine = migration_engine(url)
@@ -77,9 +76,26 @@ def _file(url: str) -> Path:
     return Path(make_url(url).database or "")
 
 
+@contextmanager
+def _alone(url: str) -> Generator[None]:
+    """One process at a time, for SQLite: to give a new file its mode, processes cannot wait for each other inside it."""
+    if not is_sqlite_url(url):
+        yield
+        return
+    folder = os.open(_file(url).absolute().parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        # An existing file is not even opened here: closing it would end this process's own locks on it.
+        if not _file(url).exists():
+            _create_file(_file(url))
+        yield
+    finally:
+        os.close(folder)
+
+
 def _create_file(file: Path) -> None:
     """Make the file before SQLite does, which would let everybody read it."""
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _back_up(file: Path, suffix: str) -> None:

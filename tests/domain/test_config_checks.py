@@ -246,6 +246,12 @@ def test_a_body_that_is_text_is_still_checked_as_a_template():
             "bad_header",
             "The header “x-key” is there twice, with small and with capital letters. Remove one.",
         ),
+        (
+            {"x-key": "1", "X-Key": "2"},
+            "headers.X-Key",
+            "bad_header",
+            "The header “X-Key” is there twice, with small and with capital letters. Remove one.",
+        ),
         ({"X-Key": 5}, "headers.X-Key", "wrong_type", "The header “X-Key” must be text, not a number."),
         (
             {"X-Key": "a\r\nX-Other: b"},

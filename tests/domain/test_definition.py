@@ -70,3 +70,10 @@ def test_a_problem_travels_with_all_its_places():
         "field": "url",
         "blocks": "save",
     }
+
+
+def test_a_sentence_that_stands_alone_names_the_node_it_is_about():
+    problem = Problem("missing_value", "“Address” is missing.", "a", field="url", subject="Fetch order")
+    assert problem.sentence == "“Fetch order”: “Address” is missing."
+    assert problem.as_json()["message"] == problem.sentence
+    assert problem.message == "“Address” is missing."

@@ -228,6 +228,17 @@ def test_the_longest_chain_needs_no_recursion():
     assert len(graph.order) == len(graph.topological) == len(graph.descendants("n0")) + 1 == 5_000
 
 
+def test_of_countless_ways_through_a_graph_each_node_is_walked_once():
+    # A hundred diamonds one after the other: 2 to the power of 100 ways.
+    pairs = [
+        edge
+        for first in range(0, 300, 3)
+        for edge in ((first, first + 1), (first, first + 2), (first + 1, first + 3), (first + 2, first + 3))
+    ]
+    assert find_cycle(a_definition_from(pairs, 301)) == ()
+    assert len(find_cycle(a_definition_from([*pairs, (300, 0)], 301))) == 201
+
+
 # --- properties ---
 
 

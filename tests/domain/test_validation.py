@@ -287,14 +287,14 @@ def test_a_definition_of_unreadable_nodes_is_not_called_empty():
         (
             {"mapings": []},
             "mapings",
-            "“Mine”: Data mapper has no config key “mapings”. Remove it, or use one of: mappings, mode.",
+            "Data mapper has no config key “mapings”. Remove it, or use one of: mappings, mode.",
             "save",
         ),
-        ({"mappings": 5}, "mappings", "“Mine”: “Mappings” must be a list, not a number.", "save"),
+        ({"mappings": 5}, "mappings", "“Mappings” must be a list, not a number.", "save"),
         (
             {"mappings": [{"from": "data.", "to": "x"}]},
             "mappings[0].from",
-            "“Mine”: Mapping 1: Line 1, column 6: ",
+            "Mapping 1: Line 1, column 6: ",
             "run",
         ),
     ],
@@ -303,6 +303,18 @@ def test_a_wrong_config_value_is_told_with_node_and_field(config, place, sentenc
     (found,) = config_problems("DataMapper", **config)[:1]
     assert (found.node_id, found.field, found.blocks) == ("a", place, blocks)
     assert found.message.startswith(sentence)
+
+
+def test_outside_the_editor_a_sentence_about_a_config_value_names_its_node():
+    (found,) = config_problems("DataMapper", mappings=5)
+    assert found.as_json() == {
+        "code": "wrong_type",
+        "message": "“Mine”: “Mappings” must be a list, not a number.",
+        "nodeId": "a",
+        "edgeId": "",
+        "field": "mappings",
+        "blocks": "save",
+    }
 
 
 @pytest.mark.parametrize(
@@ -334,10 +346,11 @@ def test_an_address_without_scheme_or_host_is_quoted_in_a_sentence(url):
     shown = " ".join(url.split())
     assert found == Problem(
         "bad_url",
-        f"“Mine”: “{shown}” is no complete address. It must start with http:// or https:// and name a host, for "
+        f"“{shown}” is no complete address. It must start with http:// or https:// and name a host, for "
         "example https://example.org/hook.",
         "a",
         field="url",
+        subject="Mine",
     )
     (found,) = config_problems("LocalFlow", flowId="f", baseURL=url)
     assert (found.code, found.field) == ("bad_url", "baseURL")
@@ -375,38 +388,44 @@ def test_a_long_address_is_cut_in_the_sentence():
 @pytest.mark.parametrize(
     ("config", "field", "sentence"),
     [
-        ({}, "url", "“Mine”: “Address” is missing. Enter the complete address to call."),
-        ({"url": " "}, "url", "“Mine”: “Address” is missing. Enter the complete address to call."),
+        ({}, "url", "“Address” is missing. Enter the complete address to call."),
+        ({"url": " "}, "url", "“Address” is missing. Enter the complete address to call."),
         (
             {"provider": "simulated"},
             "workflowId",
-            "“Mine”: “Workflow” is missing. Choose the workflow to call, or enter an address.",
+            "“Workflow” is missing. Choose the workflow to call, or enter an address.",
         ),
         (
             {"provider": "n8n", "connectionId": "c"},
             "workflowId",
-            "“Mine”: “Workflow” is missing. Choose the workflow to call, or enter an address.",
+            "“Workflow” is missing. Choose the workflow to call, or enter an address.",
         ),
         (
             {"provider": "n8n", "workflowId": "w"},
             "connectionId",
-            "“Mine”: “Connection” is missing. The platform is asked for the address, so choose the connection to use.",
+            "“Connection” is missing. The platform is asked for the address, so choose the connection to use.",
         ),
         (
             {"provider": "n8n", "url": "https://x.org/w", "enablePolling": True},
             "connectionId",
-            "“Mine”: “Connection” is missing. Polling asks the platform for the result, so choose the connection to use.",
+            "“Connection” is missing. Polling asks the platform for the result, so choose the connection to use.",
         ),
         (
             {"url": "https://x.org/w", "completion": "poll"},
             "completion",
-            "“Mine”: A plain address cannot be polled. Choose the completion “response” or “callback”.",
+            "A plain address cannot be polled. Choose the completion “response” or “callback”.",
         ),
     ],
 )
 def test_a_call_that_lacks_something_cannot_run_but_may_be_kept(config, field, sentence):
     assert config_problems("RemoteWebhook", **config) == [
-        Problem("cannot_poll" if field == "completion" else "missing_value", sentence, "a", field=field)
+        Problem(
+            "cannot_poll" if field == "completion" else "missing_value",
+            sentence,
+            "a",
+            field=field,
+            subject="Mine",
+        )
     ]
 
 
@@ -431,10 +450,11 @@ def test_polling_a_plain_address_in_the_originals_way_is_only_a_warning():
     assert config_problems("RemoteWebhook", url="https://x.org/w", enablePolling=True) == [
         Problem(
             "cannot_poll",
-            "“Mine”: A plain address cannot be polled, so its answer is taken as the result.",
+            "A plain address cannot be polled, so its answer is taken as the result.",
             "a",
             field="enablePolling",
             blocks="nothing",
+            subject="Mine",
         )
     ]
 
@@ -443,9 +463,10 @@ def test_a_local_flow_needs_an_address_or_a_connection():
     assert config_problems("LocalFlow", flowId="f") == [
         Problem(
             "missing_value",
-            "“Mine”: “Flowise address” or “Connection” is missing. Fill in one of them.",
+            "“Flowise address” or “Connection” is missing. Fill in one of them.",
             "a",
             field="baseURL",
+            subject="Mine",
         )
     ]
     assert config_problems("LocalFlow", flowId="f", connectionId="c") == []
@@ -461,10 +482,11 @@ def test_a_condition_without_cases_is_a_warning():
     assert config_problems("Condition") == [
         Problem(
             "no_cases",
-            "“Mine”: There is no case, so everything takes the default branch. Add a case.",
+            "There is no case, so everything takes the default branch. Add a case.",
             "a",
             field="cases",
             blocks="nothing",
+            subject="Mine",
         )
     ]
 
@@ -474,9 +496,10 @@ def test_the_default_branch_may_not_be_called_error():
     assert config_problems("Condition", cases=cases, defaultHandle="error") == [
         Problem(
             "bad_handle",
-            "“Mine”: “Default branch” cannot be called “error”. Choose another name.",
+            "“Default branch” cannot be called “error”. Choose another name.",
             "a",
             field="defaultHandle",
+            subject="Mine",
         )
     ]
 
@@ -488,10 +511,11 @@ def test_a_data_mapper_without_mappings_is_a_warning(config, outcome):
     assert config_problems("DataMapper", **config) == [
         Problem(
             "no_mappings",
-            f"“Mine”: There is no mapping, so {outcome}. Add a mapping.",
+            f"There is no mapping, so {outcome}. Add a mapping.",
             "a",
             field="mappings",
             blocks="nothing",
+            subject="Mine",
         )
     ]
 

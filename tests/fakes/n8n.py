@@ -255,10 +255,11 @@ class FakeN8n:
         }
 
     def _is_listed(self, run: FakeExecution, status: str) -> bool:
-        now_is = run.status
-        if now_is == "waiting" and self.release == 1:
+        """What is under way stands only in the list of its own status, and release 1 never lists what waits."""
+        state = run.status
+        if state == "waiting" and self.release == 1:
             return False
-        return now_is == status if status else now_is not in {"new", "running"}
+        return state == status if status else state not in {"new", "running", "waiting"}
 
     def _with_execution(self, text: str, action: Callable[[FakeExecution], Reply], unknown: str) -> Reply:
         if not text.isdecimal():

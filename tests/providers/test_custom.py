@@ -83,6 +83,7 @@ async def test_nothing_and_text_are_results_too(
         ("/binary", UnreadableAnswer, "image/png"),
         ("/drop", OutcomeUnknown, ""),
         ("/cut", OutcomeUnknown, ""),
+        ("/garbage", UnreadableAnswer, "HTTP"),
         ("/slow?ms=60000", OutcomeUnknown, ""),
     ],
 )

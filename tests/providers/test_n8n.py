@@ -197,6 +197,13 @@ async def test_a_long_row_of_archived_workflows_does_not_end_the_list(
     assert [flow.name for flow in second.workflows] == ["New"]
 
 
+async def test_a_cursor_that_leads_to_itself_ends_the_list(n8n: FakeN8n, provider: N8nProvider):
+    n8n.add_workflow("Only")
+    never_ending = "eyJsaW1pdCI6MCwib2Zmc2V0IjowfQ=="  # as n8n gives for limit=0
+    page = await provider.workflows(n8n_connection(n8n), cursor=never_ending)
+    assert (len(page.workflows), page.cursor) == (1, "")
+
+
 async def test_a_bad_cursor_is_n8ns_own_refusal(n8n: FakeN8n, provider: N8nProvider):
     with pytest.raises(ProviderRefused, match="An invalid cursor was provided"):
         await provider.workflows(n8n_connection(n8n), cursor="nonsense")

@@ -255,6 +255,14 @@ async def test_stopping_while_a_process_starts_leaves_none_behind():
     assert process_ids(evaluator) == []
 
 
+async def test_no_exit_status_is_lost_on_the_way(evaluator: Evaluator, caplog: pytest.LogCaptureFixture):
+    await evaluator.warm()
+    processes = [worker._process for worker in evaluator._workers]
+    await evaluator.stop()
+    assert [process.returncode for process in processes if process] == [-9, -9]
+    assert caplog.records == []
+
+
 async def test_before_the_start_and_after_the_stop_nothing_is_evaluated():
     evaluator = Evaluator()
     with pytest.raises(Unavailable):

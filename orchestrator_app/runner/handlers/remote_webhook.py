@@ -15,6 +15,8 @@ POLL_JITTER = 0.1
 # Looks that fail because the platform cannot be reached do not count as looks; this long an outage ends the node.
 MAX_OUTAGE_MS = 15 * 60_000
 MAX_NOTED_TEXT = 2_000
+# A platform may need a moment before it knows of an execution; after so many looks in a row it never will.
+MAX_UNKNOWN_LOOKS = 3
 
 
 def milliseconds(context: NodeContext, key: str) -> int:
@@ -184,6 +186,14 @@ class RemoteWebhookHandler:
             return Done(look.output, response=note)
         if look.state in {"failed", "cancelled"}:
             raise self._remote_failure(look.state, look.message, look.link, look.remote_id, None)
+        unknown = kept["unknown"] = int(str(memo.get("unknown", 0))) + 1 if look.state == "unknown" else 0
+        if unknown >= MAX_UNKNOWN_LOOKS:
+            raise NodeFailed(
+                look.message or "The platform cannot tell how the workflow fared.",
+                code="outcome_unknown",
+                hint="Look at the workflow on its platform before you run this again.",
+                context={"executionId": look.remote_id, "link": look.link},
+            )
         most = setting(node, "maxPollingAttempts")
         if looks >= (int(most) if isinstance(most, int) else 1):
             what = look.message or "The remote workflow is still running."

@@ -1,6 +1,6 @@
 // A form whose secrets go straight to the REST API. Only the answer is reported to the page.
 import { useId, useState } from "react";
-import { CircleAlert, CircleCheck, Eye, EyeOff } from "lucide-react";
+import { ChevronDown, CircleAlert, CircleCheck, Eye, EyeOff } from "lucide-react";
 
 async function post(method, url, body) {
   let response;
@@ -35,9 +35,12 @@ function Field({ field, value, error, onChange }) {
     <div className="o-field" data-invalid={Boolean(error)}>
       <label htmlFor={id}>{field.label}{field.required && <span className="o-required"> required</span>}</label>
       {field.options ? (
-        <select className="o-input" {...shared}>
-          {field.options.map((option) => <option key={option.value} value={option.value}>{option.label}</option>)}
-        </select>
+        <div className="o-choice">
+          <select className="o-input" {...shared}>
+            {field.options.map((option) => <option key={option.value} value={option.value}>{option.label}</option>)}
+          </select>
+          <ChevronDown size={16} aria-hidden="true" />
+        </div>
       ) : (
         <div className="o-input-frame">
           <input

@@ -1,0 +1,182 @@
+import httpx
+
+from tests.api.calls import ROOT, assert_problem
+from tests.fakes.server import FakeServer
+
+WRONG_KEY = "a-wrong-key-of-some-length"
+
+
+async def connected(api: httpx.AsyncClient, fake: FakeServer, name: str = "Our n8n") -> dict[str, object]:
+    """A connection to the fake n8n."""
+    credentials = {"baseUrl": fake.n8n2.base, "apiKey": fake.n8n2.key}
+    answer = await api.post(
+        f"{ROOT}/providers/n8n/connect", json={"name": name, "credentials": credentials}
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def test_platforms_tell_what_they_can_do_and_what_a_connection_needs(api: httpx.AsyncClient):
+    items = {item["key"]: item for item in (await api.get(f"{ROOT}/providers")).json()["items"]}
+    assert {"custom", "n8n", "simulated"} <= set(items)
+    fields = {field["key"]: field for field in items["n8n"]["fields"]}
+    assert fields["baseUrl"]["isOrigin"] is True
+    assert fields["apiKey"]["isSecret"] is True
+    assert "list" in items["n8n"]["capabilities"]
+    assert items["n8n"]["connections"] == []
+
+
+async def test_a_connection_is_made_tried_and_never_gives_its_secret_out(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    made = await connected(api, fake_server)
+    assert made["status"] == "connected"
+    assert made["settings"] == {"baseUrl": fake_server.n8n2.base}
+    assert made["secretsSet"] == ["apiKey"]
+    address = f"{ROOT}/connections/{made['id']}"
+    assert (await api.get(address)).json() == made
+    assert (await api.get(f"{ROOT}/connections")).json() == {"items": [made]}
+    listed = (await api.get(f"{ROOT}/providers")).json()["items"]
+    assert next(item for item in listed if item["key"] == "n8n")["connections"] == [made]
+    for answer in (await api.get(address), await api.get(f"{ROOT}/providers")):
+        assert fake_server.n8n2.key not in answer.text
+
+
+async def test_a_second_connection_of_the_same_name_is_refused(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    await connected(api, fake_server)
+    credentials = {"baseUrl": fake_server.n8n2.base, "apiKey": fake_server.n8n2.key}
+    answer = await api.post(
+        f"{ROOT}/providers/n8n/connect", json={"name": "Our n8n", "credentials": credentials}
+    )
+    assert_problem(answer, 409, "conflict")
+
+
+async def test_credentials_are_tried_without_being_stored(api: httpx.AsyncClient, fake_server: FakeServer):
+    credentials = {"baseUrl": fake_server.n8n2.base, "apiKey": WRONG_KEY}
+    answer = await api.post(f"{ROOT}/providers/n8n/test", json={"credentials": credentials})
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "refused"
+    assert answer.json()["detail"]
+    assert WRONG_KEY not in answer.text
+    good = await api.post(
+        f"{ROOT}/providers/n8n/test",
+        json={"credentials": credentials | {"apiKey": fake_server.n8n2.key}, "name": "Any"},
+    )
+    assert good.json()["status"] == "connected"
+    assert (await api.get(f"{ROOT}/connections")).json() == {"items": []}
+
+
+async def test_wrong_credentials_are_refused_field_by_field_without_repeating_them(api: httpx.AsyncClient):
+    for call in ("connect", "test"):
+        answer = await api.post(
+            f"{ROOT}/providers/n8n/{call}",
+            json={"credentials": {"baseUrl": "ftp://secret-host", "apiKey": "short", "nonsense": "x"}},
+        )
+        problem = assert_problem(answer, 422, "invalid_input")
+        assert {error["field"] for error in problem["errors"]} == {"baseUrl", "apiKey", "nonsense"}
+        assert "secret-host" not in answer.text
+        wrong_type = await api.post(f"{ROOT}/providers/n8n/{call}", json={"credentials": {"apiKey": 7}})
+        assert_problem(wrong_type, 422, "invalid_input")
+        missing = await api.post(f"{ROOT}/providers/n8n/{call}", json={})
+        assert_problem(missing, 422, "invalid_input")
+        unknown = await api.post(f"{ROOT}/providers/nobody/{call}", json={"credentials": {}})
+        assert_problem(unknown, 404, "not_found")
+
+
+async def test_a_connection_is_renamed_without_entering_its_secret_again(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    made = await connected(api, fake_server)
+    answer = await api.put(f"{ROOT}/connections/{made['id']}", json={"name": "Theirs"})
+    assert answer.status_code == 200
+    assert answer.json()["name"] == "Theirs"
+    assert answer.json()["status"] == "connected"
+
+
+async def test_a_changed_address_needs_its_secret_again(api: httpx.AsyncClient, fake_server: FakeServer):
+    made = await connected(api, fake_server)
+    change = {"credentials": {"baseUrl": "http://127.0.0.1:9"}}
+    answer = await api.put(f"{ROOT}/connections/{made['id']}", json=change)
+    problem = assert_problem(answer, 422, "invalid_input")
+    assert problem["errors"][0]["field"] == "apiKey"
+    assert (await api.get(f"{ROOT}/connections/{made['id']}")).json()["settings"] == made["settings"]
+
+
+async def test_a_deleted_connection_is_gone(api: httpx.AsyncClient, fake_server: FakeServer):
+    address = f"{ROOT}/connections/{(await connected(api, fake_server))['id']}"
+    answer = await api.delete(address)
+    assert answer.status_code == 204
+    assert answer.content == b""
+    assert_problem(await api.get(address), 404, "not_found")
+    assert_problem(await api.delete(address), 404, "not_found")
+    assert_problem(await api.put(address, json={"name": "x"}), 404, "not_found")
+
+
+async def test_workflows_of_a_platform_are_listed_page_by_page(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    made = await connected(api, fake_server)
+    names = [f"Flow {number:03}" for number in range(3)]
+    for name in names:
+        fake_server.n8n2.add_workflow(name, path=name.replace(" ", "-"))
+    address = f"{ROOT}/providers/n8n/workflows"
+    page = (await api.get(address, params={"connectionId": str(made["id"])})).json()
+    assert {item["name"] for item in page["items"]} >= set(names)
+    assert page["nextCursor"] is None
+    assert all(item["link"].startswith("http") for item in page["items"])
+    found = (await api.get(address, params={"q": "Flow 001"})).json()["items"]
+    assert [item["name"] for item in found] == ["Flow 001"]
+
+
+async def test_a_workflow_is_shown_as_a_graph_with_the_way_to_start_it(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    await connected(api, fake_server)
+    flow = fake_server.n8n2.add_workflow("Orders", path="orders", mode="lastNode")
+    shown = (await api.get(f"{ROOT}/providers/n8n/workflows/{flow.id}/preview")).json()
+    assert shown["workflow"]["name"] == "Orders"
+    assert shown["url"] == flow.url
+    assert shown["nodes"]
+    assert any(item["isTrigger"] for item in shown["nodes"])
+
+
+async def test_the_simulated_platform_needs_no_connection(api: httpx.AsyncClient):
+    listed = (await api.get(f"{ROOT}/providers/simulated/workflows")).json()["items"]
+    assert "echo" in {item["id"] for item in listed}
+    shown = await api.get(f"{ROOT}/providers/simulated/workflows/echo/preview")
+    assert shown.json()["completion"] == "response"
+
+
+async def test_what_a_platform_says_is_passed_on_with_its_reason(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    address = f"{ROOT}/providers/n8n/workflows"
+    assert_problem(await api.get(address), 422, "invalid_input")
+    await connected(api, fake_server)
+    unknown = await api.get(f"{address}/nobody/preview")
+    problem = unknown.json()
+    assert unknown.status_code in {404, 502}
+    assert problem["detail"]
+    fake_server.n8n2.drop(times=20)
+    broken = assert_problem(await api.get(address), 502, "provider_unavailable")
+    assert broken["provider"] == "n8n"
+    assert broken["retryable"] is True
+
+
+async def test_a_platform_without_a_list_says_so(api: httpx.AsyncClient, fake_server: FakeServer):
+    credentials = {"origin": fake_server.url, "headerName": "Authorization", "headerValue": "Bearer invented"}
+    await api.post(f"{ROOT}/providers/custom/connect", json={"credentials": credentials})
+    problem = assert_problem(await api.get(f"{ROOT}/providers/custom/workflows"), 422, "not_supported")
+    assert problem["provider"] == "custom"
+
+
+async def test_ids_that_cannot_exist_are_not_found(api: httpx.AsyncClient):
+    assert_problem(await api.get(f"{ROOT}/providers/{'9' * 5_000}/workflows"), 404, "not_found")
+    assert_problem(await api.get(f"{ROOT}/providers/simulated/workflows/%00/preview"), 404, "not_found")
+    long = f"{ROOT}/providers/simulated/workflows/{'9' * 5_000}/preview"
+    assert_problem(await api.get(long), 404, "not_found")
+    assert_problem(await api.get(f"{ROOT}/connections/{'9' * 5_000}"), 404, "not_found")
+    unknown = {"connectionId": "unknown"}
+    assert_problem(await api.get(f"{ROOT}/providers/n8n/workflows", params=unknown), 404, "not_found")
