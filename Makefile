@@ -49,6 +49,7 @@ bench: set-up-dev ## measure the engine and print the figures
 
 audit: set-up-dev ## look for known vulnerabilities in the locked packages (needs the network)
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt
+	cd reflex.lock && ../$(BIN)/bun audit
 
 lock: set-up-dev ## resolve the packages anew within pyproject.toml and write requirements/
 	$(LOCK) $(COOLDOWN) --upgrade --output-file requirements/run.txt

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from orchestrator_app.api.auth import AnyCaller
 from orchestrator_app.api.body import JSON, UTF8_NAMES, content_type, max_body_bytes, read_body
 from orchestrator_app.api.ids import is_ours
-from orchestrator_app.api.openapi import PREFIX, Answers, problems
+from orchestrator_app.api.openapi import PREFIX, Answers, operation_id, problems
 from orchestrator_app.api.run_schemas import CallbackAnswer
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.errors import BadRequest, UnsupportedMedia
@@ -22,7 +22,7 @@ BEARER = "bearer "
 MAX_FORM_FIELDS = 1_000
 NO_RUN = "-"
 
-router = APIRouter(prefix=PREFIX, tags=["Callbacks"])
+router = APIRouter(prefix=PREFIX, tags=["Callbacks"], generate_unique_id_function=operation_id)
 
 _ANSWERS: Answers = {
     200: {"model": CallbackAnswer, "description": "It came before and is stored already: duplicate"},

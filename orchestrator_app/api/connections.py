@@ -22,9 +22,11 @@ from orchestrator_app.api.connection_schemas import (
     WorkflowPreview,
 )
 from orchestrator_app.api.ids import ConnectionId, ProviderKey, WorkflowId
-from orchestrator_app.api.openapi import PREFIX, problems
+from orchestrator_app.api.openapi import PREFIX, operation_id, problems
 
-router = APIRouter(prefix=PREFIX, tags=["Platforms"], route_class=JsonRoute)
+router = APIRouter(
+    prefix=PREFIX, tags=["Platforms"], route_class=JsonRoute, generate_unique_id_function=operation_id
+)
 
 
 @router.get("/providers", summary="List platforms", responses=problems())

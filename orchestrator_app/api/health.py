@@ -3,11 +3,11 @@
 from fastapi import APIRouter
 
 from orchestrator_app.api.auth import AnyCaller
-from orchestrator_app.api.openapi import problems
+from orchestrator_app.api.openapi import operation_id, problems
 from orchestrator_app.api.schemas import Live, Ready
 from orchestrator_app.errors import Unavailable
 
-router = APIRouter(prefix="/health", tags=["Health"])
+router = APIRouter(prefix="/health", tags=["Health"], generate_unique_id_function=operation_id)
 
 
 @router.get("/live", summary="Does the process answer?", responses=problems())

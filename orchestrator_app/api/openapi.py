@@ -1,10 +1,11 @@
 """The description of the API that programs read (OpenAPI), with problem documents for every refusal."""
 
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic.alias_generators import to_camel
 
 from orchestrator_app.api.problems import MEDIA_TYPE
 from orchestrator_app.api.schemas import Problem
@@ -19,6 +20,19 @@ TAGS = [
     {"name": "Platforms", "description": "Platforms, the connections to them, and the workflows there."},
     {"name": "Health", "description": "For probes."},
 ]
+
+_REFUSALS = {
+    400: "It cannot be read",
+    404: "There is no such thing",
+    409: "It collides with the present state",
+    412: "Somebody saved in between",
+    413: "It is too large",
+    415: "It has the wrong content type",
+    422: "It is not acceptable",
+    428: "The version is missing",
+    502: "The platform did not do it",
+    503: "It cannot be done now",
+}
 
 
 class Api(FastAPI):
@@ -43,8 +57,11 @@ class Api(FastAPI):
 def problems(*statuses: int) -> Answers:
     """Refusals that an operation may answer with; any other one looks the same."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    answers: Answers = {
-        status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses
-    }
+    answers: Answers = {status: {"description": _REFUSALS[status], "content": content} for status in statuses}
     answers["default"] = {"description": "Any other refusal", "content": content}
     return answers
+
+
+def operation_id(route: APIRoute) -> str:
+    """What programs made from the description call the operation."""
+    return to_camel(route.name)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 from orchestrator_app.api.auth import AnyCaller
 from orchestrator_app.api.body import AnyJson, JsonRoute, any_json_in_openapi
 from orchestrator_app.api.ids import OrchestratorId
-from orchestrator_app.api.openapi import PREFIX, problems
+from orchestrator_app.api.openapi import PREFIX, operation_id, problems
 from orchestrator_app.api.refusals import PreconditionRequired
 from orchestrator_app.api.schemas import (
     DEFINITION_EXAMPLE,
@@ -31,7 +31,9 @@ from orchestrator_app.services import views
 ANY_VERSION = "*"
 _ENTITY_TAG = re.compile(r'(?:W/)?"?(\d{1,9})"?')
 
-router = APIRouter(prefix=PREFIX, tags=["Orchestrators"], route_class=JsonRoute)
+router = APIRouter(
+    prefix=PREFIX, tags=["Orchestrators"], route_class=JsonRoute, generate_unique_id_function=operation_id
+)
 
 
 @router.get("", summary="List orchestrators", responses=problems())

@@ -2,7 +2,6 @@
 
 import json
 import math
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import Response
@@ -30,10 +29,9 @@ def problem_type(code: str) -> str:
 
 def problem_document(error: OrchestratorError) -> dict[str, Any]:
     """What is told about an error. Its context stays inside: it is made for logs."""
-    known = ERROR_CODES.get(error.code)
     document: dict[str, Any] = {
         "type": problem_type(error.code),
-        "title": known.title if known else HTTPStatus(error.http_status).phrase,
+        "title": ERROR_CODES[error.code].title,
         "status": error.http_status,
         "detail": error.message,
         "hint": error.hint,

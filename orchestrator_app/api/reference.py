@@ -103,7 +103,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], description
     return (
         f'<details id="{operation["operationId"]}"><summary><span class="method">{method.upper()}</span> '
         f"<code>{escape(path)}</code> <span class=quiet>{escape(operation['summary'])}</span></summary><div>"
-        f"<p>{_with_code(operation['description'])}</p>"
+        f"{_paragraphs(operation['description'])}"
         f"{_parameters(operation.get('parameters', []))}{_body(operation, resolve)}{_answers(operation, resolve)}"
         "</div></details>"
     )
@@ -160,6 +160,10 @@ def _table(title: str, heads: tuple[str, ...], rows: list[tuple[str, str, str]])
     head = "".join(f"<th>{text}</th>" for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f'<h3>{title}</h3><div class="table"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _paragraphs(text: str) -> str:
+    return "".join(f"<p>{_with_code(part)}</p>" for part in text.split("\n\n"))
 
 
 def _with_code(text: str) -> str:

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator_app.api.auth import AnyCaller, Caller
 from orchestrator_app.api.ids import RunId
-from orchestrator_app.api.openapi import PREFIX, Answers, problems
+from orchestrator_app.api.openapi import PREFIX, Answers, operation_id, problems
 from orchestrator_app.api.problems import problem_document
 from orchestrator_app.api.run_schemas import RunLive
 from orchestrator_app.domain.runs import RunState
@@ -26,7 +26,7 @@ MAX_SEQ_DIGITS = 18
 HEARTBEAT = ": still here\n\n"
 _BEFORE_EVERYTHING = -1
 
-router = APIRouter(prefix=PREFIX, tags=["Runs"])
+router = APIRouter(prefix=PREFIX, tags=["Runs"], generate_unique_id_function=operation_id)
 
 _EVENTS: Answers = {
     200: {

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Response
 from orchestrator_app.api.auth import AnyCaller, Caller
 from orchestrator_app.api.body import JSON, AnyJsonOrEmpty, JsonRoute, any_json_in_openapi
 from orchestrator_app.api.ids import OrchestratorId, RunId
-from orchestrator_app.api.openapi import PREFIX, Answers, problems
+from orchestrator_app.api.openapi import PREFIX, Answers, operation_id, problems
 from orchestrator_app.api.run_schemas import (
     Rerun,
     Run,
@@ -24,7 +24,9 @@ from orchestrator_app.services import views
 
 TRIGGER = "api"
 
-router = APIRouter(prefix=PREFIX, tags=["Runs"], route_class=JsonRoute)
+router = APIRouter(
+    prefix=PREFIX, tags=["Runs"], route_class=JsonRoute, generate_unique_id_function=operation_id
+)
 
 _STARTED: Answers = {
     200: {"model": RunDetail, "description": "It ended in time, or was started before with this key"},

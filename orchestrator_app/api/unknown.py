@@ -32,12 +32,9 @@ class UnknownAddress(BaseRoute):
                 {"type": "websocket.close", "code": 1008, "reason": "There is nothing at this address."}
             )
             return
-        allowed = {
-            method
-            for route in self._routes
-            if route.matches(scope)[0] is Match.PARTIAL
-            for method in route.methods or ()
-        }
+        found = [route for route in self._routes if route.matches(scope)[0] is Match.PARTIAL]
+        # The first is the one that was meant; a later one takes the fixed part of its path for an id.
+        allowed = {method for route in found if route.path == found[0].path for method in route.methods or ()}
         if allowed:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
         raise nothing_here()

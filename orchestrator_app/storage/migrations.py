@@ -78,7 +78,7 @@ def _file(url: str) -> Path:
 
 @contextmanager
 def _alone(url: str) -> Generator[None]:
-    """One process at a time, for SQLite: to give a new file its mode, processes cannot wait for each other inside it."""
+    """For SQLite, one process at a time: two that set up a new file at once would refuse each other."""
     if not is_sqlite_url(url):
         yield
         return

@@ -7,6 +7,8 @@ import httpx
 
 BASE_URL = "http://127.0.0.1:8000"
 ROOT = "/api/v1/orchestrator"
+HOST = (b"host", b"127.0.0.1:8000")
+EVIL_HOST = (b"host", b"evil.example")
 PROBLEM = "application/problem+json"
 
 
@@ -76,3 +78,18 @@ async def in_pieces(*pieces: bytes) -> AsyncIterator[bytes]:
     """A body of which nobody says how long it is."""
     for piece in pieces:
         yield piece
+
+
+async def call_raw(app: Any, **scope: Any) -> list[dict[str, Any]]:
+    """What an ASGI application sends for a request that no HTTP client would make, or for a websocket."""
+    sent: list[dict[str, Any]] = []
+    whole: dict[str, Any] = {"type": "http", "method": "GET", "query_string": b"", "headers": [HOST]} | scope
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"} if whole["type"] == "websocket" else {"type": "http.request"}
+
+    await app(whole, receive, send)
+    return sent

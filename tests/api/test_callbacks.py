@@ -6,6 +6,7 @@ import httpx
 
 from tests.api.calls import ROOT, assert_problem, definition, in_pieces, node, token_of, waiting
 
+FULL_WIDTH_CB = "\uff43\uff42"
 JSON_TYPE = {"Content-Type": "application/json"}
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -95,7 +96,7 @@ async def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(api: httpx.
         (run["id"], good[:-1]),
         (run["id"], good.swapcase()),
         (run["id"], f"{good}x"),
-        (run["id"], "ｃｂ_" + good[3:]),
+        (run["id"], f"{FULL_WIDTH_CB}_{good[3:]}"),
         (run["id"], "\x00"),
         (run["id"], "x" * 5_000),
         (run["id"], token_of(other)),
@@ -106,7 +107,8 @@ async def test_whatever_is_wrong_with_a_token_the_answer_is_the_same(api: httpx.
         ("%F0%9F%92%A5", good),
     ]
     answers = [
-        await api.post(f"{ROOT}/callback/{run_id}", params={"token": token}, json={}) for run_id, token in calls
+        await api.post(f"{ROOT}/callback/{run_id}", params={"token": token}, json={})
+        for run_id, token in calls
     ]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
@@ -135,14 +137,23 @@ async def test_other_methods_have_no_effect(api: httpx.AsyncClient):
 async def test_a_callback_may_have_any_json_or_nothing_at_all(api: httpx.AsyncClient):
     assert await received(api) == {}
     assert await received(api, content=b"[1, null]", headers=JSON_TYPE) == [1, None]
-    assert await received(api, content=b'"text"', headers={"Content-Type": "application/json; charset=utf-8"}) == "text"
-    assert await received(api, content=b'{"a": 1}', headers={"Content-Type": "application/cloudevents+json"}) == {"a": 1}
+    assert (
+        await received(api, content=b'"text"', headers={"Content-Type": "application/json; charset=utf-8"})
+        == "text"
+    )
+    assert await received(
+        api, content=b'{"a": 1}', headers={"Content-Type": "application/cloudevents+json"}
+    ) == {"a": 1}
     assert await received(api, content=in_pieces(b'{"a"', b": 1}")) == {"a": 1}
 
 
 async def test_a_callback_may_be_a_form(api: httpx.AsyncClient):
     form = "a=1&b=x%20y+z&b=%C3%A4&empty="
-    assert await received(api, content=form, headers=FORM_TYPE) == {"a": "1", "b": ["x y z", "ä"], "empty": ""}
+    assert await received(api, content=form, headers=FORM_TYPE) == {
+        "a": "1",
+        "b": ["x y z", "ä"],
+        "empty": "",
+    }
     # What curl -d sends when nobody tells it a content type.
     assert await received(api, content=' {"a": 1}', headers=FORM_TYPE) == {"a": 1}
 

@@ -9,9 +9,7 @@ WRONG_KEY = "a-wrong-key-of-some-length"
 async def connected(api: httpx.AsyncClient, fake: FakeServer, name: str = "Our n8n") -> dict[str, object]:
     """A connection to the fake n8n."""
     credentials = {"baseUrl": fake.n8n2.base, "apiKey": fake.n8n2.key}
-    answer = await api.post(
-        f"{ROOT}/providers/n8n/connect", json={"name": name, "credentials": credentials}
-    )
+    answer = await api.post(f"{ROOT}/providers/n8n/connect", json={"name": name, "credentials": credentials})
     assert answer.status_code == 201, answer.text
     return answer.json()
 

@@ -10,21 +10,25 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from orchestrator_app.api.guard import Guard
-from tests.api.calls import BASE_URL, PROBLEM, ROOT, assert_problem
+from tests.api.calls import BASE_URL, EVIL_HOST, HOST, PROBLEM, ROOT, assert_problem, call_raw
 
-HOST = (b"host", b"127.0.0.1:8000")
-ORIGINS = ["http://127.0.0.1:8000", "http://localhost:8000", "https://flows.example.org", "http://plain.example.org:80"]
+ORIGINS = [
+    "http://127.0.0.1:8000",
+    "http://localhost:8000",
+    "https://flows.example.org",
+    "http://plain.example.org:80",
+]
 
 
 async def answer(request: Request) -> Response:
     return PlainTextResponse(request.method)
 
 
-async def breaks(request: Request) -> Response:
+async def breaks(_request: Request) -> Response:
     raise ZeroDivisionError("a secret detail")
 
 
-async def breaks_midway(request: Request) -> Response:
+async def breaks_midway(_request: Request) -> Response:
     async def pieces():
         yield b"one"
         raise ZeroDivisionError
@@ -32,7 +36,7 @@ async def breaks_midway(request: Request) -> Response:
     return StreamingResponse(pieces())
 
 
-async def client_leaves(request: Request) -> Response:
+async def client_leaves(_request: Request) -> Response:
     raise ClientDisconnect
 
 
@@ -49,27 +53,11 @@ def guarded(*, is_enabled: bool = True) -> Starlette:
 
 
 def behind_guard(routes: list[Route], *, is_enabled: bool = True) -> Starlette:
-    return Starlette(
-        routes=routes, middleware=[Middleware(Guard, origins=ORIGINS, is_enabled=is_enabled)]
-    )
+    return Starlette(routes=routes, middleware=[Middleware(Guard, origins=ORIGINS, is_enabled=is_enabled)])
 
 
 def calling(app: Starlette) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL)
-
-
-async def call_raw(app: Any, **scope: Any) -> list[dict[str, Any]]:
-    """What is sent for a request that no HTTP client would make."""
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
-
-    await app({"type": "http", "method": "GET", "query_string": b"", "headers": [HOST]} | scope, receive, send)
-    return sent
 
 
 @pytest.mark.parametrize(
@@ -263,24 +251,22 @@ async def test_a_client_that_leaves_is_no_error(caplog: pytest.LogCaptureFixture
 
 
 async def test_a_websocket_under_a_foreign_name_is_closed():
-    async def accepts(scope: Any, receive: Any, send: Any) -> None:
+    async def accepts(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
 
     guard = Guard(accepts, origins=ORIGINS, is_enabled=True)
     own = await call_raw(guard, type="websocket", path="/_event")
-    foreign = await call_raw(guard, type="websocket", path="/_event", headers=[(b"host", b"evil.example")])
+    foreign = await call_raw(guard, type="websocket", path="/_event", headers=[EVIL_HOST])
     assert [message["type"] for message in own] == ["websocket.accept"]
     assert [message["type"] for message in foreign] == ["websocket.close"]
 
 
 async def test_the_start_of_the_process_passes():
-    seen: list[str] = []
+    async def starts(scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": f"{scope['type']}.startup.complete"})
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["type"])
-
-    await Guard(app, origins=ORIGINS, is_enabled=False)({"type": "lifespan"}, app, app)
-    assert seen == ["lifespan"]
+    guard = Guard(starts, origins=ORIGINS, is_enabled=False)
+    assert await call_raw(guard, type="lifespan") == [{"type": "lifespan.startup.complete"}]
 
 
 async def test_a_refusal_is_a_problem_document():

@@ -185,7 +185,9 @@ async def test_a_check_tells_every_problem_and_keeps_nothing(api: httpx.AsyncCli
 
 async def test_a_definition_of_the_wrong_type_is_checked_too(api: httpx.AsyncClient):
     for body in ("[]", '"text"', "7", "null", '{"nodes": 5, "edges": {}}'):
-        answer = await api.post(f"{ROOT}/validate", content=body, headers={"Content-Type": "application/json"})
+        answer = await api.post(
+            f"{ROOT}/validate", content=body, headers={"Content-Type": "application/json"}
+        )
         checked = answer.json()
         assert checked["canSave"] is False
         assert checked["problems"]

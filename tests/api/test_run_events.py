@@ -2,10 +2,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from orchestrator_app.api import run_events
 from orchestrator_app.api.app import build_api
@@ -21,7 +23,7 @@ class Stream:
     """An answer that is read while it is still being written; the HTTP client of these tests reads it only whole."""
 
     def __init__(self) -> None:
-        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
         self.status = 0
         self.headers: dict[str, str] = {}
         self._rest = ""
@@ -116,9 +118,7 @@ async def test_many_changes_in_a_row_become_few_events_and_the_last_state_is_one
     api: httpx.AsyncClient,
 ):
     names = [f"n{number}" for number in range(40)]
-    graph = definition(
-        *(node(name, "Parallel") for name in names), edges=tuple(zip(names, names[1:], strict=False))
-    )
+    graph = definition(*(node(name, "Parallel") for name in names), edges=tuple(pairwise(names)))
     orchestrator = await api.post(ROOT, json={"name": "Long", "definition": graph})
     run = (await api.post(f"{ROOT}/{orchestrator.json()['id']}/run")).json()
     answer = await api.get(f"{ROOT}/runs/{run['id']}/events")
@@ -165,7 +165,7 @@ async def test_a_lost_notification_is_made_up_for(
     run = await waiting(api)
     async with followed(application, settings, run["id"]) as stream:
         await stream.event()
-        monkeypatch.setattr(application.hub, "publish", lambda change: None)
+        monkeypatch.setattr(application.hub, "publish", lambda _change: None)
         await api.post(f"{ROOT}/runs/{run['id']}/cancel")
         assert (await stream.event())["data"]["run"]["status"] == "CANCELLED"
 
@@ -176,9 +176,8 @@ async def test_trouble_in_the_middle_is_told_in_the_stream(
     run = await waiting(api)
     async with followed(application, settings, run["id"]) as stream:
         await stream.event()
-        delete = f"DELETE FROM orchestrator_run WHERE id = '{run['id']}'"
-        service = application.runs
-        await service._database.write(lambda connection: connection.exec_driver_sql(delete))
+        delete = text("DELETE FROM orchestrator_run")
+        await application.runs._database.write(lambda connection: connection.execute(delete))
         application.hub.publish(Change("run", DEFAULT_WORKSPACE, run["id"], run["seq"] + 1))
         event = await stream.event()
         assert event["event"] == "problem"

@@ -159,7 +159,10 @@ async def test_the_history_is_filtered_by_orchestrator_also_after_its_deletion(a
     run = await started(api)
     await started(api)
     await api.delete(f"{ROOT}/{run['orchestratorId']}")
-    for address in (f"{ROOT}/runs?orchestratorId={run['orchestratorId']}", f"{ROOT}/{run['orchestratorId']}/runs"):
+    for address in (
+        f"{ROOT}/runs?orchestratorId={run['orchestratorId']}",
+        f"{ROOT}/{run['orchestratorId']}/runs",
+    ):
         assert [item["id"] for item in (await api.get(address)).json()["items"]] == [run["id"]]
 
 
@@ -228,9 +231,7 @@ async def test_a_run_is_repeated_with_the_same_or_with_other_input(api: httpx.As
     assert await output() == {"copy": {"a": 1}}
     assert await output(json={}) == {"copy": {"a": 1}}
     assert await output(json={"input": [2]}) == {"copy": [2]}
-    assert_problem(
-        await api.post(f"{ROOT}/runs/{run['id']}/rerun", json={"inptu": 1}), 422, "invalid_input"
-    )
+    assert_problem(await api.post(f"{ROOT}/runs/{run['id']}/rerun", json={"inptu": 1}), 422, "invalid_input")
 
 
 async def test_a_run_that_nobody_knows_is_not_found(api: httpx.AsyncClient):

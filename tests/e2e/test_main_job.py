@@ -44,7 +44,7 @@ def test_a_user_draws_configures_saves_runs_watches_answers_and_reads_a_run(
     # Configured in the drawer.
     node(page, "Condition").first.click()
     page.get_by_test_id("add-cases").click()
-    write(page, "If", "data.body.amount > 100")
+    write(page, "If", "data.`in`.amount > 100")
     page.get_by_label("Branch", exact=True).click()
     page.keyboard.press("Control+a")
     page.keyboard.insert_text("large")
@@ -58,7 +58,7 @@ def test_a_user_draws_configures_saves_runs_watches_answers_and_reads_a_run(
     expect(page.get_by_label("Workflow", exact=True)).to_have_value(flow.id)
     node(page, "Data mapper").first.click()
     page.get_by_test_id("add-mappings").click()
-    write(page, "From", "data.body.amount * 2")
+    write(page, "From", "data.`in`.amount * 2")
     write(page, "To", "doubled")
     page.get_by_label("Close panel").click()
 
@@ -136,6 +136,7 @@ def test_a_save_in_one_tab_is_offered_to_the_other_and_an_outdated_save_is_refus
         assert [item["data"]["nodeType"] for item in stored["definition"]["nodes"]] == ["Parallel"]
 
         other.get_by_role("button", name="Load theirs").click()
+        expect(other.get_by_role("dialog")).to_have_count(0)
         expect(node(other, "Parallel").first).to_be_visible()
         expect(node(other, "Data mapper")).to_have_count(0)
         other.keyboard.press("Control+z")

@@ -92,12 +92,16 @@ function Canvas({
   useEffect(() => stores.statuses.replace(statuses), [statuses, stores.statuses]);
   useEffect(() => stores.edgeStates.replace(edgeStates), [edgeStates, stores.edgeStates]);
   useEffect(() => stores.problems.replace(problems), [problems, stores.problems]);
-  const kindMap = useMemo(
-    () => new Map(kinds.map((kind) => [kind.name, { ...kind, handles: kind.handles ?? DEFAULT_HANDLES }])), [kinds],
-  );
-  const kindItems = useMemo(
-    () => kinds.map((kind) => ({ id: kind.name, title: kind.title, subtitle: kind.summary, kind })), [kinds],
-  );
+  // A page may write the kinds down in place: equal lists must then count as the same.
+  const kindsText = JSON.stringify(kinds);
+  const [kindList, kindMap, kindItems] = useMemo(() => {
+    const list = JSON.parse(kindsText).map((kind) => ({ ...kind, handles: kind.handles ?? DEFAULT_HANDLES }));
+    return [
+      list,
+      new Map(list.map((kind) => [kind.name, kind])),
+      list.map((kind) => ({ id: kind.name, title: kind.title, subtitle: kind.summary, kind })),
+    ];
+  }, [kindsText]);
 
   const say = useCallback((text) => setNotice({ text, at: Date.now() }), []);
   useEffect(() => {
@@ -113,11 +117,13 @@ function Canvas({
 
   // --- selection: the server may choose a node too, but its echo of our own choice is not an order ---
   const told = useRef([]);
-  const select = useCallback((id) => {
-    const last = told.current.at(-1)?.id ?? selectedId ?? "";
-    if (id !== last) told.current.push({ id, at: Date.now() });
-    events.onSelect?.(id);
-  }, [events.onSelect, selectedId]);
+  const { select } = useStable({
+    select: (id) => {
+      const last = told.current.at(-1)?.id ?? selectedId ?? "";
+      if (id !== last) told.current.push({ id, at: Date.now() });
+      if (id || last) events.onSelect?.(id);
+    },
+  });
   const outside = useStable({
     viewCentre: () => {
       const box = frame.current.getBoundingClientRect();
@@ -228,7 +234,7 @@ function Canvas({
         ? { source: from.nodeId, sourceHandle: from.id, target: to.nodeId }
         : { source: to.nodeId, sourceHandle: to.id, target: from.nodeId }),
     },
-  }), [kindMap, readOnly, editing, show, select]); // the stores never change
+  }), [kindMap, readOnly]); // the stores and all functions never change
 
   // --- connecting and dropping ---
   const isReconnecting = useRef(false);
@@ -256,6 +262,8 @@ function Canvas({
     reconnect: editing.reconnect,
     nodeClick: (event, node) => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) select(node.id); },
     nodeDoubleClick: (_event, node) => acts.open(node.id),
+    // Moving a node while settings are open means that node from now on; it does not open them.
+    nodeDragStop: (_event, node, dragged) => { if (selectedId && dragged.length === 1) select(node.id); },
     paneClick: () => select(""),
     nodeMenu: (event, node) => {
       event.preventDefault();
@@ -300,7 +308,7 @@ function Canvas({
       onConnect={on.connect} onConnectEnd={on.connectEnd} isValidConnection={on.isValid}
       onReconnectStart={on.reconnectStart} onReconnect={on.reconnect}
       connectionLineComponent={ConnectionLine} connectionRadius={28}
-      onNodeClick={on.nodeClick} onNodeDoubleClick={on.nodeDoubleClick} onPaneClick={on.paneClick}
+      onNodeClick={on.nodeClick} onNodeDoubleClick={on.nodeDoubleClick} onNodeDragStop={on.nodeDragStop} onPaneClick={on.paneClick}
       onNodeContextMenu={on.nodeMenu} onPaneContextMenu={on.paneMenu}
       nodesDraggable={!readOnly} nodesConnectable={!readOnly} edgesReconnectable={!readOnly} edgesFocusable={!readOnly}
       elementsSelectable deleteKeyCode={null} multiSelectionKeyCode={MULTI_KEYS} selectionMode={SelectionMode.Partial}
@@ -322,7 +330,7 @@ function Canvas({
   return (
     <CanvasContext.Provider value={context}>
       <div ref={wrap} className="oc-wrap" data-read-only={readOnly} data-loaded={isLoaded}>
-        {!readOnly && <Palette kinds={kinds} onAdd={editing.addNearSelection} />}
+        {!readOnly && <Palette kinds={kindList} onAdd={editing.addNearSelection} />}
         <div
           ref={frame} className="oc-canvas" onDrop={on.drop} onDragOver={on.dragOver} onDragLeave={on.dragLeave}
           onDoubleClick={on.doubleClick}
