@@ -10,7 +10,6 @@ LOCK := .tools/bin/uv pip compile pyproject.toml --quiet --universal --python-ve
 # A new release is taken a week after it appeared, when the bad ones have been found out.
 COOLDOWN := --exclude-newer "7 days"
 
-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run dev test check fix bench audit lock clean set-up-run set-up-dev

@@ -15,22 +15,31 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 class Settings(BaseSettings):
     """All settings; each is the environment variable ``ORCHESTRATOR_<NAME>``."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ORCHESTRATOR_", env_file=".env", extra="ignore", frozen=True
+    )
 
     enabled: bool = Field(default=True, description="false switches the whole feature off, server-side.")
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port to listen on.")
-    data_dir: Path = Field(default=Path("data"), description="Folder of the database, the key file and exports.")
-    database_url: str = Field(default="", description="Empty: SQLite in the data folder. Else a postgresql:// URL.")
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder of the database, the key file and exports."
+    )
+    database_url: str = Field(
+        default="", description="Empty: SQLite in the data folder. Else a postgresql:// URL."
+    )
     public_url: str = Field(default="", description="Base of callback URLs. Empty: http://127.0.0.1:<port>.")
     allowed_hosts: list[str] = Field(
-        default=[], description="Further host names under which the page may be opened, with port if not the default."
+        default=[],
+        description="Further host names under which the page may be opened, with port if not the default.",
     )
     encryption_key: SecretStr = Field(
-        default=SecretStr(""), description="32 bytes, base64: opens stored credentials. Empty: see the key file."
+        default=SecretStr(""),
+        description="32 bytes, base64: opens stored credentials. Empty: see the key file.",
     )
     encryption_key_file: Path | None = Field(
-        default=None, description="File with the key. Default: encryption.key in the data folder, made at first start."
+        default=None,
+        description="File with the key. Default: encryption.key in the data folder, made at first start.",
     )
     network_allow: list[str] = Field(
         default=[],
@@ -38,9 +47,13 @@ class Settings(BaseSettings):
         "the local network by default.",
     )
     demo: bool = Field(default=True, description="Create the example orchestrator at the first start.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level logged."
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="Shape of log lines.")
-    run_concurrency: int = Field(default=256, ge=1, description="Runs that are advanced at once in this process.")
+    run_concurrency: int = Field(
+        default=256, ge=1, description="Runs that are advanced at once in this process."
+    )
     node_concurrency: int = Field(default=10, ge=1, description="Nodes of one run that work at once.")
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body, in bytes.")
 
@@ -49,7 +62,9 @@ class Settings(BaseSettings):
         if self.public_url:
             parts = urlsplit(self.public_url)
             if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError("ORCHESTRATOR_PUBLIC_URL must be a complete address such as https://flows.example.org")
+                raise ValueError(
+                    "ORCHESTRATOR_PUBLIC_URL must be a complete address such as https://flows.example.org"
+                )
         if self.host not in LOOPBACK_HOSTS:
             raise ValueError(
                 "ORCHESTRATOR_HOST may only be 127.0.0.1 for now: there are no accounts yet, so every visitor could "

@@ -282,7 +282,12 @@ class NodeFailed(RunError):
     code = "node_failed"
 
     def __init__(
-        self, message: str, *, code: str = "node_failed", hint: str = "", context: Mapping[str, Any] | None = None
+        self,
+        message: str,
+        *,
+        code: str = "node_failed",
+        hint: str = "",
+        context: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message, hint=hint, context=context)
         self.reason = code

@@ -90,7 +90,7 @@ class Program:
 
     # --- its REST API ---
 
-    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:  # noqa: ANN401
+    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
         """The JSON answer of the API; an error status raises with the problem in its text."""
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(

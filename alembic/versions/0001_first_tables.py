@@ -120,7 +120,7 @@ def _create_runs() -> None:
         ),
         sa.UniqueConstraint("orchestrator_id", "idempotency_key", name="uq_run_idempotency"),
     )
-    op.create_index("ix_run_list", "orchestrator_run", ["workspace_id", "id"])
+    op.create_index("ix_run_list", "orchestrator_run", ["workspace_id", "id", "created_date"])
     op.create_index("ix_run_of_orchestrator", "orchestrator_run", ["orchestrator_id", "id"])
     op.create_index("ix_run_state", "orchestrator_run", ["workspace_id", "state", "id"])
     op.create_index(

@@ -91,7 +91,7 @@ Definition = Annotated[
     WithJsonSchema(
         {
             "type": "object",
-            "description": "A graph in React Flow's shape: version, nodes and edges. See docs/definition.md.",
+            "description": "A graph in React Flow's shape: version, nodes and edges.",
             "properties": {
                 "version": {"const": 1},
                 "nodes": {"type": "array", "items": {"type": "object"}},

@@ -259,10 +259,10 @@ def _checked(source: str) -> Expression | _Fault:
 
 
 def _syntax_fault(source: str) -> _Fault | None:
-    """Let JSONata's parser read the source, within bounds: its work doubles with every nested ``?:`` and ``??``."""
+    """Let JSONata's parser read the source, within bounds."""
     parser: Any = Parser()
     parser.expression = _bounded(parser.expression, _MAX_NESTING)
-    parser.process_ast = _bounded(parser.process_ast, _MAX_CHAIN)
+    parser.process_ast = _remembered(_bounded(parser.process_ast, _MAX_CHAIN))
     try:
         parser.parse(source, _regex_check())
     except JException as error:
@@ -272,6 +272,20 @@ def _syntax_fault(source: str) -> _Fault | None:
     except Exception as error:  # noqa: BLE001 - the parser stumbles over some wrong texts in ways of its own
         return _stumbled(source, parser.lexer.position, error)
     return None
+
+
+def _remembered(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Look at each part once: the parser goes twice into every part of a ``?:`` or ``??``, at every level."""
+    known: dict[int, tuple[Any, Any]] = {}
+
+    def remembered(part: Any) -> Any:
+        found = known.get(id(part))
+        if found is None:
+            # The part is kept beside its result, so that its id is not given to another one.
+            found = known[id(part)] = (part, step(part))
+        return found[1]
+
+    return remembered
 
 
 def _bounded(step: Callable[[Any], Any], most_depth: int) -> Callable[[Any], Any]:

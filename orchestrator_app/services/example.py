@@ -13,12 +13,23 @@ DESCRIPTION = (
 
 
 def _node(
-    node_id: str, kind: str, label: str, place: tuple[int, int], config: dict[str, Any] | None = None, *, notes: str = ""
+    node_id: str,
+    kind: str,
+    label: str,
+    place: tuple[int, int],
+    config: dict[str, Any] | None = None,
+    *,
+    notes: str = "",
 ) -> dict[str, Any]:
     data: dict[str, Any] = {"label": label, "nodeType": kind, "config": config or {}}
     if notes:
         data["notes"] = notes
-    return {"id": node_id, "type": "orchestratorNode", "position": {"x": place[0], "y": place[1]}, "data": data}
+    return {
+        "id": node_id,
+        "type": "orchestratorNode",
+        "position": {"x": place[0], "y": place[1]},
+        "data": data,
+    }
 
 
 def _edge(source: str, target: str, handle: str = "out") -> dict[str, Any]:
@@ -100,7 +111,9 @@ def example_definition() -> dict[str, Any]:
             simulated | {"workflowId": "calling-back"},
             notes="The simulated approver calls back after two seconds.",
         ),
-        _node("approval", "WaitForCallback", "Approval", (1990, 80), {"timeout": 600000, "onTimeout": "fail"}),
+        _node(
+            "approval", "WaitForCallback", "Approval", (1990, 80), {"timeout": 600000, "onTimeout": "fail"}
+        ),
         _node(
             "mail",
             "RemoteWebhook",

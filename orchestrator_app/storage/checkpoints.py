@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from sqlalchemy import Connection, Row, text
 
@@ -41,9 +41,10 @@ _GUARD = text(
     "UPDATE orchestrator_run SET seq = seq + 1 WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
 )
 _END = text(
-    "UPDATE orchestrator_run SET seq = seq + 1, state = :state, output = :output, failure = :failure,"
-    " ended_date = :at, wake_at = NULL WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
+    "UPDATE orchestrator_run SET seq = seq + 1, state = :state, failure = :failure, ended_date = :at, wake_at = NULL"
+    " WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
 )
+_SET_OUTPUT = text("UPDATE orchestrator_run SET output = :output WHERE id = :id")
 _PARK = text(
     "UPDATE orchestrator_run SET seq = seq + 1, state = 'WAITING', wake_at = :wake_at"
     " WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' AND wake = :wake RETURNING seq"
@@ -208,12 +209,12 @@ class SqlCheckpointStore:
     def _record(self, connection: Connection, run: ClaimedRun, facts: Sequence[Fact]) -> int:
         end = next((fact for fact in facts if isinstance(fact, RunEnded)), None)
         key: dict[str, Any] = {"id": run.run_id, "epoch": run.epoch}
+        # The run's own row comes first: it tells whether the run is still ours, and locks it on PostgreSQL.
         if end is None:
             seq = connection.execute(_GUARD, key).scalar_one_or_none()
         else:
             failure = payloads.dumps(end.failure.as_json()) if end.failure else None
-            output = payloads.store(connection, run.run_id, end.output)
-            ending = {"state": end.state.value, "output": output, "failure": failure, "at": end.at}
+            ending = {"state": end.state.value, "failure": failure, "at": end.at}
             seq = connection.execute(_END, key | ending).scalar_one_or_none()
         if seq is None:
             raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
@@ -273,7 +274,12 @@ class SqlCheckpointStore:
                 }
                 connection.execute(_LOGGED, row)
             case RunEnded():
+                if fact.output is not None:
+                    output = payloads.store(connection, run.run_id, fact.output)
+                    connection.execute(_SET_OUTPUT, {"id": run.run_id, "output": output})
                 connection.execute(_ALL_WAITS_CLOSED, row)
+            case _:
+                assert_never(fact)
 
     def _write_node_end(
         self, connection: Connection, run: ClaimedRun, row: dict[str, Any], fact: NodeEnded

@@ -234,8 +234,6 @@ def _deliver(outcomes: list[_Outcome]) -> None:
 
 def _resolve(outcomes: list[_Outcome]) -> None:
     for job, result, error in outcomes:
-        if job.future.done():
-            continue
         if error is None:
             job.future.set_result(result)
         else:

@@ -93,7 +93,7 @@ class OrchestratorRun(Table, table=True):
     __tablename__ = "orchestrator_run"  # pyright: ignore[reportAssignmentType]
     __table_args__ = (
         UniqueConstraint("orchestrator_id", "idempotency_key", name="uq_run_idempotency"),
-        Index("ix_run_list", "workspace_id", "id"),
+        Index("ix_run_list", "workspace_id", "id", "created_date"),
         Index("ix_run_of_orchestrator", "orchestrator_id", "id"),
         Index("ix_run_state", "workspace_id", "state", "id"),
         Index(

@@ -188,8 +188,8 @@ def insert_run(
         earlier = connection.execute(_STARTED_BEFORE, row).one()
         return InsertedRun(earlier.id, is_new=False, input_digest=earlier.input_digest)
     # A large input lies in a row that belongs to the run, so the run must be there first.
-    kept = payloads.store(connection, run_id, data)
-    connection.execute(_SET_INPUT, {"id": run_id, "input": kept})
+    if data is not None:
+        connection.execute(_SET_INPUT, {"id": run_id, "input": payloads.store(connection, run_id, data)})
     return InsertedRun(run_id, is_new=True, input_digest=input_digest)
 
 

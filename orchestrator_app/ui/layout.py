@@ -65,7 +65,9 @@ def connection_banner() -> rx.Component:
     return rx.connection_banner(
         rx.el.div(
             rx.icon("wifi-off", size=ICON, aria_hidden="true"),
-            rx.el.span("The connection to the server is lost. What you do is kept here and sent when it is back."),
+            rx.el.span(
+                "The connection to the server is lost. What you do is kept here and sent when it is back."
+            ),
             class_name="o-offline",
             role="alert",
         )

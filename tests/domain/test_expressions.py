@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -170,7 +169,6 @@ def _recursion_as_in_the_program() -> Iterator[None]:
         "a" + "&a" * 400,
         "$a" + ".a" * 4_000,
         "/**/" * 2_400 + "a+1",
-        "(" * 15 + "a" + " ?: b)" * 15,
     ],
 )
 def test_deep_nesting_and_long_chains_are_refused(source: str):
@@ -182,6 +180,7 @@ def test_deep_nesting_and_long_chains_are_refused(source: str):
     "source",
     [
         "[" * 90 + "a" + "]" * 90,
+        "(" * 40 + "a" + " ?: b)" * 40,
         "{'a':" * 90 + "b" + "}" * 90,
         "a" + "&a" * 240,
         "a?b:" * 90 + "c",
@@ -193,10 +192,9 @@ def test_more_than_anybody_writes_is_accepted(source: str):
 
 
 @pytest.mark.parametrize("operator", ["?:", "??"])
-def test_what_the_parser_needs_exponential_time_for_is_refused_at_once(operator: str):
-    started = time.perf_counter()
-    assert "nested too deeply" in refusal("(" * 60 + "a" + f"{operator}b)" * 60).message
-    assert time.perf_counter() - started < 5
+def test_what_the_parser_alone_needs_exponential_time_for_is_checked_at_once(operator: str):
+    # Without the remembered parts this would take longer than anybody waits.
+    assert parse_expression("(" * 60 + "a" + f"{operator}b)" * 60).path is None
 
 
 @pytest.mark.parametrize("pattern", ["(?i)+", "a" * 600 + "**"])

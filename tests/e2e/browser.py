@@ -1,11 +1,12 @@
 """What the browser tests share: how Chromium is started, and what a person does with the mouse."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+
+from scripts.set_up import find_browser
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -22,15 +23,15 @@ expect.set_options(timeout=PATIENCE_MS)
 
 def chromium_path() -> str:
     """Where Chromium is; ``make test`` installs it."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        path = shutil.which(name)
-        if path:
-            return path
-    raise AssertionError("There is no Chromium here; `make test` installs Debian's, or says what to install.")
+    path = find_browser()
+    assert path is not None, (
+        "There is no Chromium here; `make test` installs Debian's, or says what to install."
+    )
+    return str(path)
 
 
 @contextmanager
-def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:  # noqa: ANN401
+def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A page in a context of its own whose console must stay free of errors."""
     context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
     page = context.new_page()

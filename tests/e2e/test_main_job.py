@@ -65,7 +65,9 @@ def test_a_user_draws_configures_saves_runs_watches_answers_and_reads_a_run(
     # Connected by mouse.
     drag(page, handle(node(page, "Check order"), "out"), entrance(node(page, "Condition").first))
     drag(page, handle(node(page, "Condition").first, "large"), entrance(node(page, "Data mapper").first))
-    drag(page, handle(node(page, "Data mapper").first, "out"), entrance(node(page, "Wait for callback").first))
+    drag(
+        page, handle(node(page, "Data mapper").first, "out"), entrance(node(page, "Wait for callback").first)
+    )
     expect(page.locator(".react-flow__edge")).to_have_count(3)
 
     # Saved, and still there after a reload.
@@ -82,7 +84,10 @@ def test_a_user_draws_configures_saves_runs_watches_answers_and_reads_a_run(
     page.locator("#run").click()
     write(page, "Input of the run", '{"amount": 250}')
     page.locator("#start-run").click()
-    badges = {label: node(page, label).first.locator("[data-state]").first for label in ("Check order", "Wait for callback")}
+    badges = {
+        label: node(page, label).first.locator("[data-state]").first
+        for label in ("Check order", "Wait for callback")
+    }
     expect(badges["Check order"]).to_have_attribute("data-state", "RUNNING")
     expect(badges["Check order"]).to_have_attribute("data-state", "COMPLETED")
     expect(badges["Wait for callback"]).to_have_attribute("data-state", "WAITING")
@@ -104,6 +109,7 @@ def test_a_user_draws_configures_saves_runs_watches_answers_and_reads_a_run(
 
     # Read on the page of the run.
     page.get_by_role("link", name="Details").click()
+    page.wait_for_url("**/run/**")
     expect(page.get_by_test_id("run-state")).to_have_attribute("data-state", "COMPLETED")
     run = program.ask("GET", f"/runs/{page.url.rstrip('/').rpartition('/')[2]}")
     outputs = {item["label"]: item for item in run["nodes"]}

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ def call(node_id: str, url: str, **config: object) -> dict[str, Any]:
 
 def chain(ids: list[str]) -> list[dict[str, Any]]:
     """Edges from each node to the next."""
-    return [{"id": f"{a}-{b}", "source": a, "target": b} for a, b in zip(ids, ids[1:], strict=False)]
+    return [{"id": f"{a}-{b}", "source": a, "target": b} for a, b in pairwise(ids)]
 
 
 @pytest.mark.parametrize("kills", [1, 3])
@@ -42,7 +43,9 @@ def test_a_run_of_20_slow_nodes_survives_kill_9_and_repeats_nothing_that_was_rec
         calls_then = len(fake.calls())
         own_program.start()
         run = own_program.ask("GET", f"/runs/{run_id}")
-        recorded_before.append({node["nodeId"] for node in run["nodes"][: calls_then - 1] if node["status"] == "COMPLETED"})
+        recorded_before.append(
+            {node["nodeId"] for node in run["nodes"][: calls_then - 1] if node["status"] == "COMPLETED"}
+        )
     run = own_program.finished(run_id)
     assert run["status"] == "COMPLETED", run["failure"]
     assert [node["status"] for node in run["nodes"]] == ["COMPLETED"] * NODES
@@ -72,14 +75,18 @@ def test_a_call_that_must_not_be_repeated_ends_in_an_unknown_outcome_and_is_not_
     assert len(fake.calls("/slow/pay")) == 1
 
 
-def test_a_run_that_waits_for_a_callback_goes_on_after_a_restart(own_program: Program, fake: FakeServer) -> None:
+def test_a_run_that_waits_for_a_callback_goes_on_after_a_restart(
+    own_program: Program, fake: FakeServer
+) -> None:
     wait = {
         "id": "wait",
         "type": "orchestratorNode",
         "position": {"x": 0, "y": 0},
         "data": {"label": "wait", "nodeType": "WaitForCallback", "config": {}},
     }
-    orchestrator = own_program.create("Waits", [call("ask", f"{fake.url}/echo/ask"), wait], chain(["ask", "wait"]))
+    orchestrator = own_program.create(
+        "Waits", [call("ask", f"{fake.url}/echo/ask"), wait], chain(["ask", "wait"])
+    )
     run_id = own_program.ask("POST", f"/{orchestrator}/run", {"question": "?"})["id"]
     asked = fake.wait_for("/echo/ask")[0].json
     _wait_for_state(own_program, run_id, "WAITING")
@@ -87,7 +94,9 @@ def test_a_run_that_waits_for_a_callback_goes_on_after_a_restart(own_program: Pr
     own_program.start()
     assert own_program.ask("GET", f"/runs/{run_id}")["status"] == "WAITING"
     token = asked["correlationToken"]
-    answer = own_program.ask("POST", f"/callback/{run_id}", {"approved": True}, {"Authorization": f"Bearer {token}"})
+    answer = own_program.ask(
+        "POST", f"/callback/{run_id}", {"approved": True}, {"Authorization": f"Bearer {token}"}
+    )
     assert answer["status"] == "accepted"
     run = own_program.finished(run_id)
     assert run["status"] == "COMPLETED"

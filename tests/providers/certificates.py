@@ -23,8 +23,11 @@ class Authority:
 
     def client_context(self) -> ssl.SSLContext:
         """Trusts this authority and no other."""
-        pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self.pem())
+
+    def pem(self) -> str:
+        """The authority's own certificate."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def server_context(self, host: str, *, is_expired: bool = False) -> ssl.SSLContext:
         """Shows a certificate for this host."""

@@ -7,6 +7,8 @@ from typing import Self
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+USUAL_TRUST = ssl.create_default_context()  # reading all authorities takes a while, so once for all tests
+
 
 class RawServer:
     """Runs a script for each connection; notes connections and complete requests."""

@@ -13,12 +13,12 @@ from orchestrator_app.errors import (
 )
 from orchestrator_app.providers import guarded_transport
 from orchestrator_app.providers.client import HttpClient, check_headers
-from tests.providers.raw_server import OpenGuard, RawServer, answer
+from tests.providers.raw_server import USUAL_TRUST, OpenGuard, RawServer, answer
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[HttpClient]:
-    made = HttpClient(OpenGuard())
+    made = HttpClient(OpenGuard(), ssl_context=USUAL_TRUST)
     yield made
     await made.close()
 
@@ -175,6 +175,23 @@ async def test_data_that_is_no_json_is_not_sent(client: HttpClient, value) -> No
 async def test_an_address_that_is_none_is_refused(client: HttpClient, url: str) -> None:
     with pytest.raises(AddressNotAllowed):
         await client.request("GET", url)
+
+
+async def test_the_guard_sees_the_address_as_written_and_as_sent() -> None:
+    class Noting(OpenGuard):
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def check_url(self, url: str) -> None:
+            self.seen.append(url)
+
+    guard = Noting()
+    client = HttpClient(guard)
+    async with RawServer(answer()) as server:
+        await client.request("GET", f"{server.url}/a")
+        await client.request("GET", f"{server.url}/ä#b", params={"c": "d"})
+    await client.close()
+    assert guard.seen == [f"{server.url}/a", f"{server.url}/ä#b", f"{server.url}/%C3%A4?c=d"]
 
 
 async def test_a_closed_client_sends_nothing(client: HttpClient) -> None:

@@ -2,9 +2,9 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
 
 import aiohttp
 import httpx
@@ -15,12 +15,12 @@ from orchestrator_app.providers import client as client_module
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.guarded_transport import SystemLookup, as_httpx
 from tests.providers.certificates import Authority
-from tests.providers.raw_server import OpenGuard, RawServer, answer
+from tests.providers.raw_server import USUAL_TRUST, OpenGuard, RawServer, answer
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[HttpClient]:
-    made = HttpClient(OpenGuard())
+    made = HttpClient(OpenGuard(), ssl_context=USUAL_TRUST)
     yield made
     await made.close()
 
@@ -28,53 +28,58 @@ async def client() -> AsyncIterator[HttpClient]:
 # --- connections that are closed while idle ---------------------------------------------------------------------------
 
 
-@contextmanager
-def _closing_server(closing: threading.Event) -> Iterator[tuple[str, list[bytes]]]:
+class _ClosingServer:
     """A server in a thread: it answers one request per connection, and closes it when told to."""
-    received: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+        self._may_close, self._has_closed = threading.Event(), threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._may_close.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def close_connection(self) -> None:
+        """Blocks the event loop, so that it cannot see the connection close."""
+        self._may_close.set()
+        assert self._has_closed.wait(10)
+
+    def _serve(self) -> None:
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, _ = self._listener.accept()
             except OSError:
                 return
             with connection:
                 data = b""
                 while b"\r\n\r\n" not in data:
-                    piece = connection.recv(65_536)
-                    if not piece:
-                        return
-                    data += piece
-                received.append(data)
+                    data += connection.recv(65_536)
+                self.received.append(data)
                 connection.sendall(answer())
-                closing.wait(2)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", received
-    finally:
-        closing.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+                self._may_close.wait(10)
+            self._has_closed.set()
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_a_connection_that_was_closed_unnoticed_is_not_written_to(
     client: HttpClient, method: str
 ) -> None:
-    closing = threading.Event()
     content = b"x" if method == "POST" else None
-    with _closing_server(closing) as (url, received):
-        await client.request(method, url, content=content)
-        closing.set()
-        time.sleep(0.05)  # noqa: ASYNC251  # the event loop must not see the connection close
-        got = await client.request(method, url, content=content)
+    with _ClosingServer() as server:
+        await client.request(method, server.url, content=content)
+        server.close_connection()
+        got = await client.request(method, server.url, content=content)
         assert got.status == 200
-        assert len(received) == 2
+        assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
@@ -213,6 +218,21 @@ async def test_the_certificate_is_checked_against_the_name_not_the_address(autho
         with pytest.raises(ProviderUnavailable, match=r"its certificate is not accepted \(Hostname mismatch"):
             await client.request("POST", f"https://other.example:{server.port}/", json={})
     assert len(server.requests) == 1
+    await client.close()
+
+
+async def test_an_authority_that_the_administrator_added_is_trusted_for_its_names_only(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "authority.pem"
+    file.write_text(authority.pem())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    client = _client_for({"flows.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]})
+    async with RawServer(answer(b'"safe"'), tls=authority.server_context("flows.example")) as server:
+        got = await client.request("GET", f"https://flows.example:{server.port}/")
+        assert got.json() == "safe"
+        with pytest.raises(ProviderUnavailable, match="Hostname mismatch"):
+            await client.request("POST", f"https://other.example:{server.port}/", json={})
     await client.close()
 
 

@@ -5,7 +5,6 @@ Every way is tried twice: with all checks, and with only the check at the moment
 
 import itertools
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from orchestrator_app.errors import AddressNotAllowed, ProviderError, ProviderRe
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.guarded_transport import GuardedResolver, Lookup
 from orchestrator_app.security.network import NetworkGuard
-from tests.providers.raw_server import RawServer, answer
+from tests.providers.raw_server import USUAL_TRUST, RawServer, answer
 
 NUMBERS = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001",
@@ -92,12 +91,9 @@ async def canary() -> AsyncIterator[Canary]:
             yield Canary(four.port, [four])
 
 
-CONTEXT = ssl.create_default_context()
-
-
 @asynccontextmanager
 async def calling(guard: NetworkGuard, lookup: Lookup) -> AsyncIterator[HttpClient]:
-    client = HttpClient(guard, lookup=lookup, ssl_context=CONTEXT)
+    client = HttpClient(guard, lookup=lookup, ssl_context=USUAL_TRUST)
     try:
         yield client
     finally:
@@ -134,7 +130,7 @@ async def test_no_address_of_the_list_is_reached(
     async with calling(guard_class(allow_local=False, own_port=None), all_lead_here) as client:
         with pytest.raises(ProviderError) as caught:
             await client.request(
-                "GET", address.format(port=canary.port), timeout_seconds=2, is_safe_to_repeat=True
+                "GET", address.format(port=canary.port), timeout_seconds=10, is_safe_to_repeat=True
             )
     assert canary.connections == 0
     if guard_class is NetworkGuard:

@@ -106,7 +106,8 @@ def test_another_machine_may_use_the_same_port_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ip", "expected"), [("127.0.0.1", True), ("0.0.0.0", True), ("::", True), ("8.8.8.8", False), ("2001:db8::1", False)]  # noqa: S104
+    ("ip", "expected"),
+    [("127.0.0.1", True), ("0.0.0.0", True), ("::", True), ("8.8.8.8", False), ("2001:db8::1", False)],  # noqa: S104
 )
 def test_an_address_of_this_machine_is_one_that_can_be_listened_on(ip: str, *, expected: bool) -> None:
     assert network._is_this_machine(ipaddress.ip_address(ip)) is expected

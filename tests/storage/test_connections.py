@@ -155,9 +155,7 @@ async def test_a_connection_that_was_deleted_in_the_meantime_stays_deleted(datab
 
 
 async def test_connections_are_listed_by_provider_and_name_whatever_the_case(database: Database):
-    for number, (provider, name) in enumerate(
-        [("n8n", "beta"), ("n8n", "Alpha"), ("make", "Zulu")]
-    ):
+    for number, (provider, name) in enumerate([("n8n", "beta"), ("n8n", "Alpha"), ("make", "Zulu")]):
         await insert(database, f"c{number}", name, provider)
     assert await listed(database) == [("make", "Zulu"), ("n8n", "Alpha"), ("n8n", "beta")]
 

@@ -169,6 +169,14 @@ async def test_the_log_is_emptied_as_soon_as_no_long_read_holds_it(
     assert await sqlite_database.write(pragma("busy_timeout")) == engines.BUSY_TIMEOUT_SECONDS * 1000
 
 
+async def test_a_log_that_is_not_there_is_a_short_one(
+    sqlite_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    sqlite_database._log_file = tmp_path / "missing"
+    await sqlite_database.write(putting("a"))
+    assert caplog.text == ""
+
+
 async def test_trouble_after_the_commit_does_not_deny_the_commit(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

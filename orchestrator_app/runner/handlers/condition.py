@@ -25,9 +25,7 @@ class ConditionHandler:
         for case in cases if isinstance(cases, list) else []:
             if not isinstance(case, dict):
                 continue
-            value = await context.renderer.expression(
-                str(case["expression"]), context.scope
-            )
+            value = await context.renderer.expression(str(case["expression"]), context.scope)
             if is_true(value):
                 return Done(context.input, (str(case["handle"]),))
         return Done(context.input, (str(setting(context.node, "defaultHandle")),))

@@ -141,5 +141,9 @@ def status_shapes(statuses: Sequence[NodeStatus]) -> dict[str, StatusShape]:
 
 
 def _waiting_note(status: NodeStatus) -> str:
-    notes = {"callback": "Waits for a callback", "poll": "Polls for the result", "retry": "Waits before it tries again"}
+    notes = {
+        "callback": "Waits for a callback",
+        "poll": "Polls for the result",
+        "retry": "Waits before it tries again",
+    }
     return notes.get(status.wait_reason or "", "")

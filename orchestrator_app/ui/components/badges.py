@@ -1,5 +1,7 @@
 """Small marks: the state of a run or node, the kind of a node, a count."""
 
+from typing import cast
+
 import reflex as rx
 
 from orchestrator_app.ui.theme import ICON, ICON_SMALL, STATES
@@ -7,7 +9,8 @@ from orchestrator_app.ui.theme import ICON, ICON_SMALL, STATES
 
 def _by_state(state: rx.Var[str], attribute: str) -> rx.Var[str]:
     pairs = [(name, getattr(look, attribute)) for name, look in STATES.items()]
-    return rx.match(state, *pairs, "gray" if attribute == "color" else state)
+    # Between texts, Reflex' match is a text; between components, a component.
+    return cast("rx.Var[str]", rx.match(state, *pairs, "gray" if attribute == "color" else state))
 
 
 def _state_icon(state: rx.Var[str]) -> rx.Component:
@@ -15,7 +18,7 @@ def _state_icon(state: rx.Var[str]) -> rx.Component:
         (name, rx.icon(look.icon, size=ICON_SMALL, class_name="o-spin" if name == "RUNNING" else ""))
         for name, look in STATES.items()
     ]
-    return rx.match(state, *pairs, rx.icon("circle-dashed", size=ICON_SMALL))
+    return cast("rx.Component", rx.match(state, *pairs, rx.icon("circle-dashed", size=ICON_SMALL)))
 
 
 def status_badge(state: str | rx.Var[str], **props) -> rx.Component:

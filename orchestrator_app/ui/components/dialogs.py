@@ -33,7 +33,9 @@ def confirm_dialog(
             rx.el.div(
                 rx.alert_dialog.cancel(rx.button("Cancel", variant="surface", color_scheme="gray")),
                 rx.alert_dialog.action(
-                    rx.button(confirm_label, color_scheme="red" if is_dangerous else "indigo", on_click=on_confirm)
+                    rx.button(
+                        confirm_label, color_scheme="red" if is_dangerous else "indigo", on_click=on_confirm
+                    )
                 ),
                 class_name="o-dialog-actions",
             ),
@@ -61,17 +63,24 @@ def dialog(
                 rx.dialog.title(title, size="4", margin="0"),
                 rx.dialog.close(
                     rx.icon_button(
-                        rx.icon("x", size=ICON), variant="ghost", color_scheme="gray", type="button", aria_label="Close"
+                        rx.icon("x", size=ICON),
+                        variant="ghost",
+                        color_scheme="gray",
+                        type="button",
+                        aria_label="Close",
                     )
                 ),
                 class_name="o-dialog-head",
             ),
-            rx.dialog.description(description, size="3", color="var(--gray-11)") if has_description else rx.fragment(),
+            rx.dialog.description(description, size="3", color="var(--gray-11)")
+            if has_description
+            else rx.fragment(),
             rx.el.div(*content, class_name="o-dialog-body"),
             rx.el.div(actions, class_name="o-dialog-actions") if actions else rx.fragment(),
             max_width=max_width,
             class_name="o-dialog",
-            **({} if has_description else {"aria_describedby": "undefined"}),
+            # Without a description Radix warns, unless it is told that there is none.
+            custom_attrs={} if has_description else {"aria-describedby": rx.Var("undefined")},
         ),
         open=open,
         on_open_change=on_open_change,

@@ -1,5 +1,7 @@
 """What stands in place of content: nothing there yet, still loading, gone wrong."""
 
+from typing import Literal
+
 import reflex as rx
 
 from orchestrator_app.ui.theme import ICON, ICON_LARGE
@@ -8,7 +10,9 @@ from orchestrator_app.ui.theme import ICON, ICON_LARGE
 def empty_state(icon: str, title: str, text: str, action: rx.Component | None = None) -> rx.Component:
     """Say that there is nothing, why, and what to do next."""
     return rx.el.div(
-        rx.el.span(rx.icon(icon, size=ICON_LARGE, stroke_width=1.6), class_name="o-empty-icon", aria_hidden="true"),
+        rx.el.span(
+            rx.icon(icon, size=ICON_LARGE, stroke_width=1.6), class_name="o-empty-icon", aria_hidden="true"
+        ),
         rx.el.h2(title),
         rx.el.p(text),
         rx.el.div(action, class_name="o-empty-action") if action else rx.fragment(),
@@ -20,7 +24,11 @@ def skeleton_rows(count: int = 6, *, height: str = "52px", label: str = "Loading
     """Rows of the height that the real ones will have, so that nothing jumps."""
     return rx.el.div(
         *[
-            rx.el.div(rx.el.span(style={"width": f"{34 - index * 3}%"}), rx.el.span(style={"width": "14%"}), style={"height": height})
+            rx.el.div(
+                rx.el.span(style={"width": f"{34 - index * 3}%"}),
+                rx.el.span(style={"width": "14%"}),
+                style={"height": height},
+            )
             for index in range(count)
         ],
         class_name="o-skeleton",
@@ -34,7 +42,13 @@ def skeleton_block(height: str, *, label: str = "Loading") -> rx.Component:
     return rx.el.div(class_name="o-skeleton-block", style={"height": height}, role="status", aria_label=label)
 
 
-def _callout(kind: str, icon: str, title: str | rx.Var[str], *lines: rx.Component, role: str) -> rx.Component:
+def _callout(
+    kind: str,
+    icon: str,
+    title: str | rx.Var[str],
+    *lines: rx.Component,
+    role: Literal["alert", "note", "status"],
+) -> rx.Component:
     return rx.el.div(
         rx.icon(icon, size=ICON, aria_hidden="true"),
         rx.el.div(rx.el.strong(title), *lines, class_name="o-callout-text"),

@@ -47,7 +47,9 @@ def filter_chips(
         *[
             rx.el.button(
                 text,
-                rx.el.span(counts[key], class_name="o-chip-count") if counts and key in counts else rx.fragment(),
+                rx.el.span(counts[key], class_name="o-chip-count")
+                if counts and key in counts
+                else rx.fragment(),
                 type="button",
                 class_name="o-chip",
                 custom_attrs={"aria-pressed": rx.cond(value == key, "true", "false")},

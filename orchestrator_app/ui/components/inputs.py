@@ -7,7 +7,7 @@ import reflex as rx
 
 
 def text_input(**props: Any) -> rx.Component:
-    """A line of text. Props as of ``rx.el.input``: ``id``, ``name``, ``default_value``, ``type``, ``on_blur`` …"""
+    """A line of text. Props as of ``rx.el.input``: ``id``, ``name``, ``default_value``, ``on_blur`` and so on."""
     return rx.el.input(class_name="o-input", auto_complete="off", spell_check=False, **props)
 
 
@@ -24,7 +24,9 @@ def choice(options: Sequence[tuple[str, str]] | rx.Component, **props: Any) -> r
         **props: As of ``rx.el.select``: ``id``, ``name``, ``default_value`` or ``value``, ``on_change`` …
     """
     items = (
-        [options] if isinstance(options, rx.Component) else [rx.el.option(text, value=value) for value, text in options]
+        [options]
+        if isinstance(options, rx.Component)
+        else [rx.el.option(text, value=value) for value, text in options]
     )
     return rx.el.div(
         rx.el.select(*items, class_name="o-input", **props),

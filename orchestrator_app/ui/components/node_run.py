@@ -99,9 +99,7 @@ def node_run_details(state: Any) -> rx.Component:
     return rx.el.div(
         rx.cond(
             state.node_failure["message"] != "",
-            error_callout(
-                "This node failed", state.node_failure["message"], state.node_failure["hint"]
-            ),
+            error_callout("This node failed", state.node_failure["message"], state.node_failure["hint"]),
         ),
         rx.cond(
             state.node_callback_url != "",
@@ -115,7 +113,9 @@ def node_run_details(state: Any) -> rx.Component:
                     class_name="o-copy-line",
                 ),
                 copy_button(
-                    text="curl -X POST '" + state.node_callback_url + "' -H 'Content-Type: application/json' -d '{}'",
+                    text="curl -X POST '"
+                    + state.node_callback_url
+                    + "' -H 'Content-Type: application/json' -d '{}'",
                     label="Copy as curl",
                     show_label=True,
                 ),

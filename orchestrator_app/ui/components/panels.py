@@ -13,7 +13,9 @@ def toolbar(*children: rx.Component) -> rx.Component:
     return rx.el.div(*children, class_name="o-toolbar")
 
 
-def panel(title: str | rx.Var[str], *children: rx.Component, actions: rx.Component | None = None) -> rx.Component:
+def panel(
+    title: str | rx.Var[str], *children: rx.Component, actions: rx.Component | None = None
+) -> rx.Component:
     """A framed part of a page under an ``h2``."""
     return rx.el.section(
         rx.el.div(rx.el.h2(title), actions or rx.fragment(), class_name="o-panel-head"),
@@ -53,7 +55,11 @@ def docked_panel(
             ),
             rx.icon_button(
                 rx.icon("x", size=ICON),
-                variant="ghost", color_scheme="gray", type="button", aria_label="Close panel", on_click=on_close,
+                variant="ghost",
+                color_scheme="gray",
+                type="button",
+                aria_label="Close panel",
+                on_click=on_close,
             ),
             class_name="o-docked-head",
         ),
@@ -91,9 +97,13 @@ def form_field(
     name = [label, rx.el.span(" required", class_name="o-required")] if required else [label]
     has_error = error if isinstance(error, rx.Var) else rx.Var.create(error)
     return rx.el.div(
-        rx.el.label(*name, html_for=control_id) if isinstance(control_id, rx.Var) or control_id else rx.el.div(*name, class_name="o-label"),
+        rx.el.label(*name, html_for=control_id)
+        if isinstance(control_id, rx.Var) or control_id
+        else rx.el.div(*name, class_name="o-label"),
         control,
-        rx.cond(has_error.to(str) != "", rx.el.p(error, class_name="o-field-error", role="alert"), rx.fragment()),
+        rx.cond(
+            has_error.to(str) != "", rx.el.p(error, class_name="o-field-error", role="alert"), rx.fragment()
+        ),
         rx.cond(rx.Var.create(help).to(str) != "", rx.el.p(help, class_name="o-field-help"), rx.fragment()),
         class_name="o-field",
         data_invalid=has_error.to(str) != "",

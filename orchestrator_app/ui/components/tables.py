@@ -35,7 +35,9 @@ def data_table(columns: Sequence[Column], rows: rx.Component, *, label: str) -> 
                 rx.el.tr(
                     *[
                         rx.el.th(
-                            rx.el.span(column.label, class_name="o-hidden") if column.is_label_hidden else column.label,
+                            rx.el.span(column.label, class_name="o-hidden")
+                            if column.is_label_hidden
+                            else column.label,
                             scope="col",
                             class_name=column.class_name,
                             style={"width": column.width} if column.width else {},
@@ -52,10 +54,13 @@ def data_table(columns: Sequence[Column], rows: rx.Component, *, label: str) -> 
     )
 
 
-def table_row(columns: Sequence[Column], *cells: rx.Component | rx.Var[Any] | str, **props: Any) -> rx.Component:
+def table_row(
+    columns: Sequence[Column], *cells: rx.Component | rx.Var[Any] | str, **props: Any
+) -> rx.Component:
     """A row with one cell per column. Put an ``rx.link`` of class ``o-row-link`` into the first: the whole row follows it."""
     return rx.el.tr(
-        *[rx.el.td(cell, class_name=column.class_name) for column, cell in zip(columns, cells, strict=True)], **props
+        *[rx.el.td(cell, class_name=column.class_name) for column, cell in zip(columns, cells, strict=True)],
+        **props,
     )
 
 
@@ -81,12 +86,20 @@ def pager(
         rx.el.nav(
             rx.el.span(text, class_name="o-pager-text"),
             rx.button(
-                rx.icon("chevron-left", size=ICON), "Previous",
-                variant="surface", color_scheme="gray", disabled=~has_previous, on_click=on_previous,
+                rx.icon("chevron-left", size=ICON),
+                "Previous",
+                variant="surface",
+                color_scheme="gray",
+                disabled=~has_previous,
+                on_click=on_previous,
             ),
             rx.button(
-                "Next", rx.icon("chevron-right", size=ICON),
-                variant="surface", color_scheme="gray", disabled=~has_next, on_click=on_next,
+                "Next",
+                rx.icon("chevron-right", size=ICON),
+                variant="surface",
+                color_scheme="gray",
+                disabled=~has_next,
+                on_click=on_next,
             ),
             class_name="o-pager",
             aria_label="Pages",
