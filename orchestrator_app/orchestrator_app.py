@@ -44,6 +44,8 @@ app = rx.App(
     toaster=toaster(),
     backend_exception_handler=show_error,
 )
+# The layout says itself when the connection is lost; Reflex would add a toast and a blinking icon.
+app.app_wraps.pop((5, "Overlay"))
 app.add_middleware(Gatekeeper())
 app.register_lifespan_task(run_application)
 app.add_page(

@@ -127,11 +127,13 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         engine=engine,
     )
     await evaluator.start()
+    warming = asyncio.create_task(evaluator.warm())
     await engine.start()
     try:
         yield application
     finally:
         await engine.stop(STOP_GRACE_SECONDS)
+        warming.cancel()
         await evaluator.stop()
         for provider in providers.values():
             await provider.close()

@@ -15,7 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
 from orchestrator_app.storage import migrations
 from orchestrator_app.storage.database import Database, sqlite_url
@@ -48,11 +48,29 @@ def _answers(url: str) -> bool:
 
 
 def pytest_report_header() -> str:
-    """Say whether tests run on PostgreSQL too."""
+    """Say on which server tests run."""
     server = postgres_server()
-    if server is None:
-        return f"postgresql: no server answers, so its tests are skipped ({URL_VARIABLE} can name one)"
-    return f"postgresql: {make_url(server).render_as_string(hide_password=True)}"
+    return f"postgresql: {make_url(server).render_as_string(hide_password=True) if server else 'none'}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs PostgreSQL when there is none; a server that was named must be there."""
+    for item in items:
+        if "fresh_postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker("postgres")
+    if postgres_server() is None and not os.environ.get(URL_VARIABLE):
+        left_out = [item for item in items if item.get_closest_marker("postgres")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line that tests were left out, instead of in one for each of them."""
+    if postgres_server() is None:
+        terminalreporter.write_line(
+            f"No PostgreSQL server answers, so the tests on it were left out ({URL_VARIABLE} can name one).",
+            yellow=True,
+        )
 
 
 @contextmanager
@@ -68,7 +86,6 @@ def new_postgres_database() -> Generator[str]:
     name = f"orchestrator_test_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        # Nobody needs this data after a crash.
         connection.execute(
             sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(sql.Identifier(name))
         )
@@ -137,25 +154,34 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
             yield url
 
 
+@contextmanager
+def open_quickly(url: str) -> Generator[Database]:
+    """A database that does not wait for the disk: nobody needs this data after a crash."""
+    database = Database(url)
+    if database.is_sqlite:
+        event.listen(database._writes, "connect", lambda opened, _: opened.execute("PRAGMA synchronous=OFF"))
+    try:
+        yield database
+    finally:
+        database.close()
+
+
 @pytest.fixture
 def database(fresh_url: str) -> Generator[Database]:
     """An open database with empty tables: the test runs once on SQLite and once on PostgreSQL."""
-    database = Database(fresh_url)
-    yield database
-    database.close()
+    with open_quickly(fresh_url) as database:
+        yield database
 
 
 @pytest.fixture
 def sqlite_database(fresh_sqlite_url: str) -> Generator[Database]:
     """An open SQLite database with empty tables."""
-    database = Database(fresh_sqlite_url)
-    yield database
-    database.close()
+    with open_quickly(fresh_sqlite_url) as database:
+        yield database
 
 
 @pytest.fixture
 def postgres_database(fresh_postgres_url: str) -> Generator[Database]:
     """An open PostgreSQL database with empty tables."""
-    database = Database(fresh_postgres_url)
-    yield database
-    database.close()
+    with open_quickly(fresh_postgres_url) as database:
+        yield database

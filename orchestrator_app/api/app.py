@@ -45,7 +45,7 @@ def build_api(application: ApplicationSource, settings: Settings) -> FastAPI:
     app.state.application = application
     app.state.max_body_bytes = settings.max_body_bytes
     # One flat list, fixed paths before those with an id in their place: FastAPI would match included routers twice.
-    for module in (health, reference, callbacks, connections, run_events, runs, orchestrators):
+    for module in (health, reference, callbacks, connections, runs, run_events, orchestrators):
         app.router.routes.extend(module.router.routes)
     app.router.routes.append(UnknownAddress(app.router.routes))
     add_error_handlers(app)

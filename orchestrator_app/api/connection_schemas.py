@@ -10,15 +10,18 @@ from orchestrator_app.api.schemas import Filter, Input, Output, SearchText, Time
 class Credentials(Input):
     """What is needed to reach a platform. Secrets are never given out again."""
 
-    credentials: dict[str, str] = Field(examples=[{"baseUrl": "http://127.0.0.1:5678", "apiKey": "…"}])
+    credentials: dict[str, str] = Field(
+        description="The fields that the platform asks for; `GET …/providers` lists them.",
+        examples=[{"baseUrl": "http://127.0.0.1:5678", "apiKey": "…"}],
+    )
     name: str = Field("", description="Name of the connection; without one it is called as the platform.")
 
 
 class ConnectionChange(Input):
     """Changes; what is absent stays. A changed address requires its secret again."""
 
-    name: str | None = None
-    credentials: dict[str, str] = {}
+    name: str | None = Field(None, description="1 to 200 characters.")
+    credentials: dict[str, str] = Field({}, description="The fields that change.")
 
 
 class Connection(Output):

@@ -21,6 +21,7 @@ TAGS = [
     {"name": "Health", "description": "For probes."},
 ]
 
+_SAYS_NOTHING = "Successful Response"
 _REFUSALS = {
     400: "It cannot be read",
     404: "There is no such thing",
@@ -48,6 +49,11 @@ class Api(FastAPI):
                 routes=self.routes,
                 tags=TAGS,
             )
+            for operations in self.openapi_schema["paths"].values():
+                for operation in operations.values():
+                    for answer in operation["responses"].values():
+                        if answer["description"] == _SAYS_NOTHING:
+                            answer["description"] = "It is done"
             schemas = self.openapi_schema["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema(mode="serialization")
             self.openapi_schema["components"]["schemas"] = dict(sorted(schemas.items()))

@@ -100,7 +100,10 @@ async def change_orchestrator(
     response: Response,
     if_match: Annotated[
         list[str] | None,
-        Header(description='The version on which the change is based: "3". `*` overwrites any version.'),
+        Header(
+            alias="If-Match",
+            description='The version on which the change is based: "3". `*` overwrites any version.',
+        ),
     ] = None,
 ) -> Orchestrator:
     """Keeps changes as a new version; what is absent stays.

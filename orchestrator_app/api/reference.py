@@ -33,7 +33,7 @@ pre { background: var(--soft); border: 1px solid var(--line); border-radius: 6px
 details { border: 1px solid var(--line); border-radius: 8px; margin: .5rem 0; }
 summary { padding: .5rem .8rem; cursor: pointer; overflow-wrap: anywhere; }
 details > div { padding: 0 .8rem .8rem; border-top: 1px solid var(--line); }
-.method { display: inline-block; min-width: 4rem; font-weight: 600; color: var(--accent); }
+.method { display: inline-block; min-width: 4.6rem; font-weight: 600; color: var(--accent); }
 .table { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0;
   border-bottom: 1px solid var(--line); } th { font-weight: 500; color: var(--quiet); }

@@ -50,7 +50,10 @@ async def follow_run(
     caller: AnyCaller,
     run_id: RunId,
     last_event_id: Annotated[
-        str, Header(description="The id of the last event seen; only a newer state is sent.")
+        str,
+        Header(
+            alias="Last-Event-ID", description="The id of the last event seen; only a newer state is sent."
+        ),
     ] = "",
 ) -> Response:
     """Sends the present state, then every newer one (at most ten a second) until the run has ended.

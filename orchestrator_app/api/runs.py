@@ -35,6 +35,7 @@ _STARTED: Answers = {
 IdempotencyKey = Annotated[
     str,
     Header(
+        alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]*$",
         description="A second start with the same key and input returns the first run with status 200.",
     ),

@@ -132,16 +132,16 @@ class PageFilter(Filter):
 class OrchestratorNew(Input):
     """A new orchestrator."""
 
-    name: str = Field(examples=["Order intake"])
-    description: str = ""
+    name: str = Field(description="1 to 200 characters.", examples=["Order intake"])
+    description: str = Field("", description="At most 5,000 characters.")
     definition: Definition = Field(None, description="Its graph; without one it starts empty.")
 
 
 class OrchestratorChange(Input):
     """Changes; what is absent stays."""
 
-    name: str | None = None
-    description: str | None = None
+    name: str | None = Field(None, description="1 to 200 characters.")
+    description: str | None = Field(None, description="At most 5,000 characters.")
     definition: Definition = None
     version: int | None = Field(
         None, description="The version on which the change is based, if no If-Match header says it."

@@ -212,22 +212,22 @@ def host_of(url: str) -> str:
 def reason_of(answer: HttpAnswer) -> str:
     """What the platform itself says about the error, in one line, or empty."""
     try:
-        found = _reason(answer.json(), 0)
+        found = _reason(answer.json())
     except UnreadableAnswer:
         return ""
     line = " ".join(found.split())
     return line if len(line) <= _REASON_LENGTH else f"{line[:_REASON_LENGTH]}…"
 
 
-def _reason(value: JsonValue, level: int) -> str:
+def _reason(value: JsonValue, *, is_inside: bool = False) -> str:
     if isinstance(value, str):
-        return value if level else ""
+        return value if is_inside else ""
     if isinstance(value, list):
-        return _reason(value[0], level + 1) if value and level else ""
-    if not isinstance(value, dict) or level > len(_REASON_NAMES):
+        return _reason(value[0], is_inside=True) if value and is_inside else ""
+    if not isinstance(value, dict):
         return ""
     for name in _REASON_NAMES:
-        found = _reason(value.get(name), level + 1)
+        found = _reason(value.get(name), is_inside=True)
         if found:
             return found
     return ""

@@ -1,6 +1,7 @@
 """How connections to SQLite and PostgreSQL are opened: one kind for writing, one for reading, one for migrations."""
 
 import sqlite3
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
@@ -8,7 +9,8 @@ from sqlalchemy.pool import NullPool
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 30
 
-_SQLITE_ARGUMENTS = {"timeout": BUSY_TIMEOUT_SECONDS}
+# The driver must not open transactions by itself: every one starts with our own BEGIN below.
+_SQLITE_ARGUMENTS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
 # A server that went away without a word is noticed within these times instead of after many minutes.
 _POSTGRESQL_ARGUMENTS = {
     "application_name": "orchestrator",
@@ -107,8 +109,6 @@ def _prepare_sqlite_migration(connection: sqlite3.Connection, _record: object) -
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, *pragmas: str) -> None:
-    # The driver must not open transactions by itself: every one starts with our own BEGIN below.
-    connection.isolation_level = None
     connection.create_function("lower", 1, lower_text, deterministic=True)
     for pragma in (*pragmas, "trusted_schema=OFF", "cell_size_check=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")

@@ -25,6 +25,11 @@ async def run_application(_app: Starlette) -> AsyncGenerator[None]:
 app = Starlette(lifespan=run_application)
 app.mount("", build_api(current, settings))
 
+def say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
     listener = server.listen(settings.host, settings.port)
-    server.run(app, listener, on_ready=lambda: print("ready", flush=True, file=sys.stdout))
+    server.run(app, listener, on_ready=say_ready)

@@ -56,7 +56,9 @@ def served(data_dir: Path) -> Iterator[str]:
         assert process.wait(STARTS_WITHIN_SECONDS) == 0
 
 
-@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="the tour needs bash and curl")
+@pytest.mark.skipif(
+    not (shutil.which("curl") and shutil.which("bash")), reason="the tour needs bash and curl"
+)
 def test_the_commands_of_the_tour_print_what_it_says(tmp_path: Path, fake_server: FakeServer):
     fake_server.n8n2.add_workflow("Order intake", mode="lastNode")
     places = {

@@ -58,9 +58,12 @@ def problem_codes() -> set[str]:
 
 def sections() -> dict[str, str]:
     """The text below each code's heading, on one line."""
-    parts = re.split(r"^### (\w+)$", DOCS.read_text(encoding="utf-8").partition("\n## Problems")[0], flags=re.MULTILINE)
+    parts = re.split(
+        r"^### (\w+)$", DOCS.read_text(encoding="utf-8").partition("\n## Problems")[0], flags=re.MULTILINE
+    )
     return {
-        code: " ".join(text.partition("\n## ")[0].split()) for code, text in zip(parts[1::2], parts[2::2], strict=True)
+        code: " ".join(text.partition("\n## ")[0].split())
+        for code, text in zip(parts[1::2], parts[2::2], strict=True)
     }
 
 

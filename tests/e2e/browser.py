@@ -33,7 +33,8 @@ def chromium_path() -> str:
 @contextmanager
 def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
     """A page in a context of its own whose console must stay free of errors."""
-    context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
+    wanted: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}} | options
+    context = browser.new_context(**wanted)
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []

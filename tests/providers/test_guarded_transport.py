@@ -4,6 +4,7 @@ import ssl
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self
 
 import aiohttp
@@ -13,7 +14,13 @@ import pytest
 from orchestrator_app.errors import AddressNotAllowed, OutcomeUnknown, ProviderUnavailable
 from orchestrator_app.providers import client as client_module
 from orchestrator_app.providers.client import HttpClient
-from orchestrator_app.providers.guarded_transport import SystemLookup, as_httpx
+from orchestrator_app.providers.guarded_transport import (
+    Journey,
+    SystemLookup,
+    _note_first_byte,
+    _was_closed_before_use,
+    as_httpx,
+)
 from tests.providers.certificates import Authority
 from tests.providers.raw_server import USUAL_TRUST, OpenGuard, RawServer, answer
 
@@ -80,6 +87,42 @@ async def test_a_connection_that_was_closed_unnoticed_is_not_written_to(
         got = await client.request(method, server.url, content=content)
         assert got.status == 200
         assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("is_fresh", [False, True])
+async def test_only_an_idle_connection_is_distrusted_when_there_is_something_to_read(
+    *, is_fresh: bool
+) -> None:
+    """A new one may begin with a greeting, or with what TLS sends after its handshake."""
+    ours, theirs = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+    journey = Journey(may_resend=False)
+    journey.is_fresh = is_fresh
+    theirs.sendall(b"hello")
+    _note_first_byte(SimpleNamespace(transport=transport), journey)  # type: ignore[arg-type]
+    assert journey.is_sent is is_fresh
+    assert transport.is_closing() is not is_fresh
+    transport.abort()
+    theirs.close()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_fresh", "is_sent", "expected"),
+    [
+        (aiohttp.ServerDisconnectedError(), False, False, True),
+        (aiohttp.ClientConnectionResetError(), False, False, True),
+        (aiohttp.ServerDisconnectedError(), True, False, False),
+        (aiohttp.ServerDisconnectedError(), False, True, False),
+        (aiohttp.ClientConnectorError.__new__(aiohttp.ClientConnectorError), False, False, False),
+    ],
+)
+def test_another_connection_is_taken_only_if_nothing_was_sent_over_an_idle_one(
+    error: Exception, *, is_fresh: bool, is_sent: bool, expected: bool
+) -> None:
+    journey = Journey(may_resend=True)
+    journey.is_fresh, journey.is_sent = is_fresh, is_sent
+    assert _was_closed_before_use(error, journey) is expected
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])

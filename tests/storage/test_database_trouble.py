@@ -45,7 +45,7 @@ def copy(source: Path, target: Path) -> None:
 # --- SQLite ---
 
 
-async def test_sqlite_is_set_up_to_lose_nothing(sqlite_database: Database):
+async def test_sqlite_is_set_up_to_lose_nothing(fresh_sqlite_url: str):
     wanted = {
         "journal_mode": "wal",
         "synchronous": 2,
@@ -53,7 +53,8 @@ async def test_sqlite_is_set_up_to_lose_nothing(sqlite_database: Database):
         "trusted_schema": 0,
         "cell_size_check": 1,
     }
-    assert {name: await sqlite_database.write(pragma(name)) for name in wanted} == wanted
+    with opened(fresh_sqlite_url) as database:
+        assert {name: await database.write(pragma(name)) for name in wanted} == wanted
 
 
 async def test_sqlite_is_written_and_checkpointed_by_one_connection_only(sqlite_database: Database):

@@ -2,12 +2,13 @@
 import { useEffect, useRef } from "react";
 import { Panel, useReactFlow, useStore } from "@xyflow/react";
 import { Keyboard, Map as MapIcon, Maximize, Minus, Network, Plus, Redo2, Search, Undo2, X } from "lucide-react";
+import { shownKeys } from "./keyboard.js";
 
 const zoomOf = (state) => Math.round(state.transform[2] * 100);
 
 function Tool({ label, keys, Icon, className = "", ...rest }) {
   return (
-    <button type="button" className={`oc-tool ${className}`} aria-label={label} title={keys ? `${label} (${keys})` : label} {...rest}>
+    <button type="button" className={`oc-tool ${className}`} aria-label={label} title={keys ? `${label} (${shownKeys(keys)})` : label} {...rest}>
       <Icon size={16} aria-hidden="true" />
     </button>
   );
@@ -71,7 +72,7 @@ export function KeyList({ readOnly, onClose }) {
       </div>
       <dl>
         {KEYS.filter(([what]) => !readOnly || READ_ONLY_KEYS.has(what)).map(([what, keys]) => (
-          <div key={what}><dt>{what}</dt><dd>{keys}</dd></div>
+          <div key={what}><dt>{what}</dt><dd>{shownKeys(keys)}</dd></div>
         ))}
       </dl>
     </div>

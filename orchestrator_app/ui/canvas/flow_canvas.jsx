@@ -336,6 +336,7 @@ function Canvas({
           onDoubleClick={on.doubleClick}
         >
           {board}
+          {!isLoaded && <div className="oc-loading" role="status" aria-label="Loading the graph"><span /><span /><span /></div>}
           {isEmpty && (
             <div className="oc-empty">
               <Workflow size={28} strokeWidth={1.6} aria-hidden="true" />

@@ -1,6 +1,11 @@
 // The keys of the canvas. Text fields keep theirs; a dialog in front keeps all.
 import { useEffect, useRef } from "react";
 
+const isApple = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);
+
+// Both keys work everywhere; people see the one their keyboard has.
+export const shownKeys = (keys) => (isApple ? keys.replaceAll("Ctrl+", "⌘") : keys);
+
 const isTextField = (target) =>
   Boolean(target?.closest?.("input, textarea, select, [contenteditable='true'], [contenteditable='']"));
 const isInDialog = (target) =>

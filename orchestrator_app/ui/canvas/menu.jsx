@@ -1,5 +1,6 @@
 // The context menu of nodes and of the empty canvas, usable by keyboard alone.
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { shownKeys } from "./keyboard.js";
 
 export function Menu({ label, items, anchor, frame, onClose }) {
   const box = useRef(null);
@@ -40,7 +41,7 @@ export function Menu({ label, items, anchor, frame, onClose }) {
         >
           {item.Icon && <item.Icon size={15} aria-hidden="true" />}
           <span>{item.text}</span>
-          {item.keys && <kbd>{item.keys}</kbd>}
+          {item.keys && <kbd>{shownKeys(item.keys)}</kbd>}
         </button>
       )))}
     </div>

@@ -5,6 +5,7 @@ import { CircleAlert, Copy, Ellipsis, Plus, Power, Trash2, TriangleAlert } from 
 import { fastClock, formatDuration, stoppedClock } from "./durations.js";
 import { ALWAYS_HANDLE, HEADER_HEIGHT, IN_HANDLE, ROW_HEIGHT, errorHandle, hasRows, normalHandles } from "./graph.js";
 import { KindIcon, STATES } from "./icons.jsx";
+import { shownKeys } from "./keyboard.js";
 import { elapsedMs, isLive, useCanvas, useEntry } from "./live.js";
 
 function StatusPill({ id, status }) {
@@ -80,7 +81,7 @@ function QuickActions({ id, data }) {
   const { actions } = useCanvas();
   return (
     <NodeToolbar position={Position.Top} align="end" offset={16} className="oc-toolbar" role="toolbar" aria-label={`${data.label}: actions`}>
-      <button type="button" aria-label="Duplicate" title="Duplicate (Ctrl+D)" onClick={() => actions.duplicate([id])}>
+      <button type="button" aria-label="Duplicate" title={`Duplicate (${shownKeys("Ctrl+D")})`} onClick={() => actions.duplicate([id])}>
         <Copy size={15} aria-hidden="true" />
       </button>
       <button

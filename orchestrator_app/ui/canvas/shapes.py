@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from orchestrator_app.domain.definition import ERROR_HANDLE, OUT_HANDLE, Definition, Node, Problem
 from orchestrator_app.domain.node_kinds import NODE_KINDS, output_handles, setting
 from orchestrator_app.domain.runs import NodeState
 from orchestrator_app.services.views import NodeStatus
-from orchestrator_app.ui.canvas.events import HandleShape, KindShape, NodePatch, NodeProblem, NodeShape
+from orchestrator_app.ui.canvas.events import GraphShape, HandleShape, KindShape, NodePatch, NodeProblem, NodeShape
 from orchestrator_app.ui.canvas.events import NodeStatus as StatusShape
 
 SUMMARY_LENGTH = 60
@@ -79,7 +78,7 @@ def node_patch(node: Node) -> NodePatch:
     }
 
 
-def graph_shape(definition: Definition, revision: int, *, fit: bool) -> dict[str, Any]:
+def graph_shape(definition: Definition, revision: int | str, *, fit: bool) -> GraphShape:
     """The whole graph for the canvas."""
     return {
         "rev": revision,

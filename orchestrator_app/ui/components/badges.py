@@ -4,7 +4,7 @@ from typing import cast
 
 import reflex as rx
 
-from orchestrator_app.ui.theme import ICON, ICON_SMALL, STATES
+from orchestrator_app.ui.theme import ICON_SMALL, STATES
 
 
 def _by_state(state: rx.Var[str], attribute: str) -> rx.Var[str]:
@@ -42,8 +42,3 @@ def tag(text: str | rx.Var[str], *, color: str | rx.Var[str] = "gray", icon: str
         class_name="o-badge",
         data_color=color,
     )
-
-
-def icon_tile(icon: str, *, color: str | rx.Var[str] = "gray") -> rx.Component:
-    """An icon on a soft square, as on the canvas. The icon's name must be known when the page is built."""
-    return rx.el.span(rx.icon(icon, size=ICON), class_name="o-tile", data_color=color, aria_hidden="true")

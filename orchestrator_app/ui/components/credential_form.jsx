@@ -101,9 +101,9 @@ export function CredentialForm({
       onDone?.(result);
       return;
     }
-    // An answered test may still say no: {"ok": false, "message": …}.
-    const isGood = result.ok && result.body.ok !== false;
-    const said = result.ok ? [result.body.message || (isGood ? "The connection works." : "The connection does not work."), result.body.hint].filter(Boolean) : sentences(result);
+    // An answered test may still say no: {"status": "refused", "detail": …}.
+    const isGood = result.ok && (kind === "save" || result.body.status === "connected");
+    const said = result.ok ? [result.body.detail || (isGood ? "The connection works." : "The connection does not work.")] : sentences(result);
     setOutcome({ isGood, said });
     if (kind === "save") onDone?.(result);
   };

@@ -6,16 +6,6 @@ from typing import Any
 import reflex as rx
 
 
-def text_input(**props: Any) -> rx.Component:
-    """A line of text. Props as of ``rx.el.input``: ``id``, ``name``, ``default_value``, ``on_blur`` and so on."""
-    return rx.el.input(class_name="o-input", auto_complete="off", spell_check=False, **props)
-
-
-def text_area(**props: Any) -> rx.Component:
-    """Several lines of text, for instance notes. Props as of ``rx.el.textarea``."""
-    return rx.el.textarea(class_name="o-input o-text-area", **props)
-
-
 def choice(options: Sequence[tuple[str, str]] | rx.Component, **props: Any) -> rx.Component:
     """One of several: the browser's own select, which works on phones and for screen readers.
 

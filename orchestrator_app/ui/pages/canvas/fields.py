@@ -6,6 +6,7 @@ import reflex as rx
 
 from orchestrator_app.domain.node_kinds import ConfigField, NodeKind
 from orchestrator_app.ui.components.code_editor import code_editor
+from orchestrator_app.ui.components.inputs import choice
 from orchestrator_app.ui.components.panels import form_field
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
 from orchestrator_app.ui.theme import ICON_SMALL
@@ -40,9 +41,13 @@ def field_control(kind: NodeKind, field: ConfigField) -> rx.Component:
         _control(kind, field, control_id),
         control_id=control_id if is_labelled else "",
         help=field.help,
-        error=State.field_problems[field.key].to(str),
+        error=_problem_of(field.key),
         required=field.required,
     )
+
+
+def _problem_of(key: str) -> Any:
+    return rx.cond(State.field_problems.contains(key), State.field_problems[key], "")
 
 
 def _key(name: str) -> rx.Var[str]:
@@ -123,27 +128,20 @@ def _number(field: ConfigField, control_id: str) -> rx.Component:
     )
 
 
-def _select(control_id: str, value: rx.Var[str], options: rx.Component, key: str) -> rx.Component:
-    return rx.el.select(
-        options,
-        id=control_id,
-        value=value,
-        on_change=lambda text: State.change_field(key, text),
-        class_name="o-select",
-    )
-
-
 def _choice(field: ConfigField, control_id: str) -> rx.Component:
-    options = rx.fragment(
-        *[rx.el.option(_CHOICE_TEXTS.get(choice, choice), value=choice) for choice in field.choices]
-    )
-    return _select(control_id, State.values[field.key], options, field.key)
+    options = [(value, _CHOICE_TEXTS.get(value, value)) for value in field.choices]
+    return _chosen(options, field.key, control_id)
 
 
 def _boolean(field: ConfigField, control_id: str) -> rx.Component:
-    automatic = [rx.el.option("Automatic", value="")] if field.default is None else []
-    options = rx.fragment(*automatic, rx.el.option("Yes", value="true"), rx.el.option("No", value="false"))
-    return _select(control_id, State.values[field.key], options, field.key)
+    automatic = [("", "Automatic")] if field.default is None else []
+    return _chosen([*automatic, ("true", "Yes"), ("false", "No")], field.key, control_id)
+
+
+def _chosen(options: list[tuple[str, str]] | rx.Component, key: str, control_id: str) -> rx.Component:
+    return choice(
+        options, id=control_id, value=State.values[key], on_change=lambda text: State.change_field(key, text)
+    )
 
 
 def _connection(kind: NodeKind, control_id: str) -> rx.Component:
@@ -155,7 +153,7 @@ def _connection(kind: NodeKind, control_id: str) -> rx.Component:
 
     built_in = rx.el.option("Simulated (built in)", value="simulated") if is_flow else rx.fragment()
     options = rx.fragment(rx.el.option("None", value=""), built_in, rx.foreach(State.connections, option))
-    return _select(control_id, State.values["connectionId"], options, "connectionId")
+    return _chosen(options, "connectionId", control_id)
 
 
 def _code(field: ConfigField) -> rx.Component:
@@ -170,7 +168,7 @@ def _code(field: ConfigField) -> rx.Component:
         label=field.label,
         single_line=is_short,
         suggestions=State.suggestions,
-        invalid=State.field_problems[field.key].to(str) != "",
+        invalid=State.field_problems.contains(field.key),
         on_change=lambda text: State.change_field(field.key, text),
         **({} if is_short else {"min_height": "96px", "max_height": "320px"}),
     )
@@ -189,7 +187,7 @@ def _rows(name: str, rows: Any, columns: tuple[tuple[str, str, str], ...]) -> rx
         )
 
     def row_view(row: Any, index: rx.Var[int]) -> rx.Component:
-        problem = State.row_problems[name + "[" + index.to_string() + "]"].to(str)
+        place = name + "[" + index.to_string() + "]"
         return rx.el.li(
             rx.el.div(
                 *[rx.el.div(cell(row, *column), class_name="o-row-cell") for column in columns],
@@ -202,7 +200,10 @@ def _rows(name: str, rows: Any, columns: tuple[tuple[str, str, str], ...]) -> rx
                 _row_button("x", "Remove", State.remove_row(name, row["id"])),
                 class_name="o-row-buttons",
             ),
-            rx.cond(problem != "", rx.el.p(problem, class_name="o-field-error", role="alert")),
+            rx.cond(
+                State.row_problems.contains(place),
+                rx.el.p(State.row_problems[place], class_name="o-field-error", role="alert"),
+            ),
             key=row["id"],
             class_name="o-row",
         )

@@ -237,7 +237,7 @@ class EditorState(rx.State):
     def _push(self, *, fit: bool = False) -> None:
         """Send the whole graph to the browser."""
         self.patches = {}
-        self.graph_push = graph_shape(self._document.definition, time.time_ns(), fit=fit)
+        self.graph_push = dict(graph_shape(self._document.definition, time.time_ns(), fit=fit))
         self._refresh()
         self._select(self.selected_id if self._document.node(self.selected_id) else "")
 

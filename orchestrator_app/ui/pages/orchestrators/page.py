@@ -23,9 +23,9 @@ State: Any = OrchestratorsState
 _COLUMNS = (
     Column("Name"),
     Column("Nodes", is_number=True, wide_only=True, width="88px"),
-    Column("Last run", width="208px"),
+    Column("Last run", width="clamp(112px, 20vw, 208px)"),
     Column("Changed", wide_only=True, width="144px"),
-    Column("Actions", is_label_hidden=True, width="104px"),
+    Column("Actions", is_label_hidden=True, width="88px"),
 )
 
 
@@ -187,7 +187,9 @@ def _delete_dialog() -> rx.Component:
 def orchestrators_page() -> rx.Component:
     """The page."""
     table = rx.fragment(
-        data_table(_COLUMNS, rx.foreach(State.rows, _row), label="Orchestrators"),
+        rx.el.div(
+            data_table(_COLUMNS, rx.foreach(State.rows, _row), label="Orchestrators"), class_name="o-orchestrators"
+        ),
         pager(
             has_previous=State.has_previous,
             has_next=State.has_next,

@@ -127,7 +127,7 @@ class RunPageState(NodeRunTexts, rx.State):
             for line in detail.logs
         ]
         if self.graph.get("rev") != summary.id:
-            self.graph = graph_shape(from_stored(detail.definition), 1, fit=True) | {"rev": summary.id}
+            self.graph = dict(graph_shape(from_stored(detail.definition), summary.id, fit=True))
         self.statuses = {node_id: dict(shape) for node_id, shape in status_shapes(_statuses(detail)).items()}
         self.edge_states = detail.edges
         self._show_node(detail)

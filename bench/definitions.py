@@ -1,0 +1,55 @@
+"""The orchestrators that are measured."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+_COLUMNS = 5
+_COLUMN_WIDTH = 260
+_ROW_HEIGHT = 140
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes and edges as the REST API takes them."""
+
+    nodes: list[dict[str, Any]]
+    edges: list[dict[str, Any]]
+
+
+def no_op() -> Graph:
+    """One node that does nothing."""
+    return Graph([_node(0, "Parallel", {})], [])
+
+
+def chain(urls: list[str]) -> Graph:
+    """Calls one after the other."""
+    nodes = [_node(number, "RemoteWebhook", {"url": url}) for number, url in enumerate(urls)]
+    return Graph(nodes, [_edge(a["id"], b["id"]) for a, b in pairwise(nodes)])
+
+
+def branches(urls: list[str]) -> Graph:
+    """Calls side by side."""
+    fork = _node(0, "Parallel", {})
+    nodes = [_node(number, "RemoteWebhook", {"url": url}) for number, url in enumerate(urls, 1)]
+    return Graph([fork, *nodes], [_edge(fork["id"], node["id"]) for node in nodes])
+
+
+def mapper(mappings: dict[str, str]) -> Graph:
+    """One mapping of data, from expressions to targets."""
+    pairs = [{"from": source, "to": target} for source, target in mappings.items()]
+    return Graph([_node(0, "DataMapper", {"mappings": pairs})], [])
+
+
+def _node(number: int, kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    row, column = divmod(number, _COLUMNS)
+    return {
+        "id": f"n{number}",
+        "type": "orchestratorNode",
+        "position": {"x": column * _COLUMN_WIDTH, "y": row * _ROW_HEIGHT},
+        "data": {"label": f"Step {number}", "nodeType": kind, "config": config},
+    }
+
+
+def _edge(source: str, target: str) -> dict[str, Any]:
+    return {"id": f"{source}-{target}", "source": source, "target": target}
