@@ -55,7 +55,9 @@ def main() -> int:
         print(f"Measuring {name} …", file=sys.stderr, flush=True)
         figures.extend(SCENARIOS[name](effort))
     print(machine)
-    print(f"Medians of {effort.rounds} rounds of {effort.seconds:g} s.", _about(load_before), end="\n\n")
+    print(
+        f"Rounds: {effort.rounds}, of {effort.seconds:g} s for each figure.", _about(load_before), end="\n\n"
+    )
     print(*lines(figures), sep="\n")
     if options.json:
         document = {

@@ -8,7 +8,7 @@ from bench.definitions import branches, chain, no_op
 from bench.figures import Figure, number
 from bench.load import Effort, Stretch
 from bench.processes import echo_server, plain_caller, program
-from bench.runs import MeasuredRuns, measure_bare_calls
+from bench.runs import MeasuredRuns
 
 CHAIN_LENGTH = 10
 CALLS = 5
@@ -46,12 +46,14 @@ def throughput(effort: Effort) -> Iterator[Figure]:
         urls = [f"{echo}/step/{step}" for step in range(CALLS)]
         measured = MeasuredRuns(running, chain(urls))
         for at_once in CONCURRENCIES:
-            runs, calls, bare = list[Stretch](), list[Stretch](), list[Stretch]()
+            runs, calls, lean = list[Stretch](), list[Stretch](), list[Stretch]()
             for _ in range(effort.rounds):
                 calls.append(plain.measure(urls, _INPUT, at_once=at_once, seconds=effort.seconds))
-                bare.append(measure_bare_calls(urls, _BODY, at_once=at_once, seconds=effort.seconds))
+                lean.append(
+                    plain.measure(urls, _INPUT, at_once=at_once, seconds=effort.seconds, client="aiohttp")
+                )
                 runs.append(measured.measure(_BODY, at_once=at_once, seconds=effort.seconds))
-            yield _figure(f"{CALLS} calls in a row", at_once, runs, calls, bare)
+            yield _figure(f"{CALLS} calls in a row", at_once, runs, calls, lean)
 
 
 def fan_out(effort: Effort) -> Iterator[Figure]:
@@ -74,17 +76,17 @@ def _figure(
     at_once: int,
     runs: Sequence[Stretch],
     calls: Sequence[Stretch] = (),
-    bare: Sequence[Stretch] = (),
+    lean: Sequence[Stretch] = (),
 ) -> Figure:
     """How long a run takes when it is alone; how many are done in a second when there are more."""
     besides = f"CPU {_middle([run.cpu_ms for run in runs])} ms a run"
     if calls:
         besides += f" (plain {_middle([call.cpu_ms for call in calls])})"
     if at_once == 1:
-        values = [[stretch.median_ms for stretch in stretches] for stretches in (runs, calls, bare)]
+        values = [[stretch.median_ms for stretch in stretches] for stretches in (runs, calls, lean)]
         unit = "ms"
     else:
-        values = [[stretch.per_second for stretch in stretches] for stretches in (runs, calls, bare)]
+        values = [[stretch.per_second for stretch in stretches] for stretches in (runs, calls, lean)]
         unit = "runs/s"
         besides += f", median {_middle([run.median_ms for run in runs])} ms"
     besides += f", p95 {_middle([run.p95_ms for run in runs])} ms"

@@ -1,4 +1,4 @@
-"""A kept-alive HTTP connection that costs next to nothing: it makes the load, and the fastest calls to compare with."""
+"""A kept-alive HTTP connection that costs next to nothing, so that making the load does not slow what is loaded."""
 
 import asyncio
 import re
@@ -32,8 +32,9 @@ class Connection(asyncio.Protocol):
     async def open(cls, url: str) -> Self:
         """Connect to the host of an address."""
         parts = urlsplit(url)
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(cls, parts.hostname, parts.port)
+        if parts.hostname is None or parts.port is None:
+            raise ValueError(f"{url} does not name a host and a port.")
+        _, connection = await asyncio.get_running_loop().create_connection(cls, parts.hostname, parts.port)
         return connection
 
     async def send(self, request: bytes) -> tuple[int, bytes]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_HEADS = ("", "Orchestrator", "min – max", "plain calls", "ratio", "bare calls", "ratio", "besides")
+_HEADS = ("", "Orchestrator", "range", "plain calls", "ratio", "by aiohttp", "ratio", "besides")
 _LEFT = {0, len(_HEADS) - 1}
 _WHOLE_FROM, _ONE_DIGIT_FROM = 100, 10
 
@@ -21,7 +21,7 @@ class Figure:
         rounds: What the program took or did.
         plain: The same without the program: the calls alone, by its own HTTP client (for a mapping, its expressions
             alone). Empty when a run calls nothing.
-        bare: The calls alone on raw sockets.
+        aiohttp: The calls alone by aiohttp, as lean as Python's calls get: what figures of other programs are compared to.
         besides: What else is worth knowing.
     """
 
@@ -30,7 +30,7 @@ class Figure:
     unit: str
     rounds: Sequence[float]
     plain: Sequence[float] = ()
-    bare: Sequence[float] = ()
+    aiohttp: Sequence[float] = ()
     besides: str = ""
 
     @property
@@ -48,8 +48,8 @@ class Figure:
             "rounds": list(self.rounds),
             "plain": median(self.plain),
             "ratioToPlain": self._ratio(self.plain),
-            "bare": median(self.bare),
-            "ratioToBare": self._ratio(self.bare),
+            "aiohttp": median(self.aiohttp),
+            "ratioToAiohttp": self._ratio(self.aiohttp),
             "besides": self.besides,
         }
 
@@ -58,15 +58,15 @@ class Figure:
         return (
             self.what,
             f"{number(self.value)} {self.unit}",
-            f"{number(min(self.rounds))} – {number(max(self.rounds))}",
+            f"{number(min(self.rounds))} … {number(max(self.rounds))}",
             *self._comparison(self.plain),
-            *self._comparison(self.bare),
+            *self._comparison(self.aiohttp),
             self.besides,
         )
 
     def _comparison(self, others: Sequence[float]) -> tuple[str, str]:
         middle, ratio = median(others), self._ratio(others)
-        return ("–", "–") if middle is None or ratio is None else (number(middle), f"{ratio:.2f}")
+        return ("", "") if middle is None or ratio is None else (number(middle), f"{ratio:.2f}")
 
     def _ratio(self, others: Sequence[float]) -> float | None:
         """The median of each round's ratio: what disturbs one round disturbs both sides of it."""

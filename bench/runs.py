@@ -1,11 +1,10 @@
-"""Runs as a caller sees them, from the request to the answer that tells their end; and the same calls without a run."""
+"""Runs as a caller sees them: from the request to the answer that tells their end."""
 
 import asyncio
-from collections.abc import Callable
 
 from bench.connection import Connection, post
 from bench.definitions import Graph
-from bench.load import CpuClock, Stretch, Work, measure
+from bench.load import Stretch, Work, measure
 from bench.processes import cpu_clock
 from tests.processes import Program
 
@@ -24,14 +23,15 @@ class MeasuredRuns:
 
     def measure(self, body: bytes, *, at_once: int, seconds: float) -> Stretch:
         """Run it again and again, from so many callers at once."""
-        request = post(self._address, body)
-        return _measured(self._address, at_once, seconds, self._cpu, lambda caller: _run(caller, request))
+        return asyncio.run(self._measure(post(self._address, body), at_once, seconds))
 
-
-def measure_bare_calls(urls: list[str], body: bytes, *, at_once: int, seconds: float) -> Stretch:
-    """The calls of a run, one after the other, on connections that cost next to nothing."""
-    requests = [post(url, body) for url in urls]
-    return _measured(urls[0], at_once, seconds, _no_cpu, lambda caller: _bare_calls(caller, requests))
+    async def _measure(self, request: bytes, at_once: int, seconds: float) -> Stretch:
+        connections = [await Connection.open(self._address) for _ in range(at_once)]
+        try:
+            return await measure([_run(caller, request) for caller in connections], seconds, self._cpu)
+        finally:
+            for connection in connections:
+                connection.close()
 
 
 def _run(connection: Connection, request: bytes) -> Work:
@@ -42,32 +42,3 @@ def _run(connection: Connection, request: bytes) -> Work:
             raise RuntimeError(f"A run did not complete: {status} {answer[:2000].decode()}")
 
     return work
-
-
-def _bare_calls(connection: Connection, requests: list[bytes]) -> Work:
-    async def work() -> None:
-        for request in requests:
-            status, _ = await connection.send(request)
-            if status != _OK:
-                raise RuntimeError(f"The echo server answered {status}.")
-
-    return work
-
-
-def _measured(
-    host: str, at_once: int, seconds: float, cpu: CpuClock, worker: Callable[[Connection], Work]
-) -> Stretch:
-    async def main() -> Stretch:
-        connections = [await Connection.open(host) for _ in range(at_once)]
-        try:
-            return await measure([worker(connection) for connection in connections], seconds, cpu)
-        finally:
-            for connection in connections:
-                connection.close()
-
-    return asyncio.run(main())
-
-
-def _no_cpu() -> float:
-    """Nobody asks what the measuring itself costs."""
-    return 0.0

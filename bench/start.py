@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figures import Figure, number
+from bench.figures import Figure
 from bench.load import Effort
 from bench.processes import children, cpu_clock, memory_mb, new_program
 
@@ -18,7 +18,6 @@ def start(effort: Effort) -> Iterator[Figure]:
     again: list[float] = []
     memory: list[float] = []
     idle: list[float] = []
-    others = 0.0
     for _ in range(effort.rounds):
         with TemporaryDirectory(prefix="orchestrator-bench-") as folder:
             program = new_program(Path(folder))
@@ -33,13 +32,10 @@ def start(effort: Effort) -> Iterator[Figure]:
                     before = cpu()
                     time.sleep(REST_SECONDS)
                     idle.append((cpu() - before) / REST_SECONDS * 100)
-                    memory.append(memory_mb(process_id))
-                    others = sum(memory_mb(child) for child in children(process_id))
+                    memory.append(sum(memory_mb(part) for part in (process_id, *children(process_id))))
     yield Figure("start", "start to ready, empty data folder", "s", first)
     yield Figure("start", "start to ready", "s", again, besides="to within 0.05 s")
-    yield Figure(
-        "start", "memory at rest", "MB", memory, besides=f"{number(others)} MB more in its expression workers"
-    )
+    yield Figure("start", "memory at rest", "MB", memory, besides="with the processes that it started")
     yield Figure(
         "start", "CPU at rest", "% of a core", idle, besides=f"over {REST_SECONDS:.0f} s after the start"
     )

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import ssl
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ from orchestrator_app.services.runs import Runs
 from orchestrator_app.storage import migrations
 from orchestrator_app.storage import settings as setting_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
-from orchestrator_app.storage.database import Database, sqlite_url
+from orchestrator_app.storage.database import Database, database_url
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 
 CALLBACK_PATH = "/api/v1/orchestrator/callback"
@@ -53,7 +54,7 @@ async def open_application(settings: Settings) -> AsyncGenerator[Application]:
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _only_engine(settings.data_dir):
-        url = settings.database_url or sqlite_url(settings.data_dir / "orchestrator.db")
+        url = database_url(settings.database_url, settings.data_dir)
         is_new = await asyncio.to_thread(migrations.upgrade, url)
         vault = Vault.open(settings.encryption_key.get_secret_value() or None, settings.key_file)
         database = Database(url)
@@ -71,9 +72,12 @@ async def open_application(settings: Settings) -> AsyncGenerator[Application]:
 async def _running(settings: Settings, database: Database, vault: Vault) -> AsyncGenerator[Application]:
     clock, hub = SystemClock(), Hub()
     is_local = settings.host in LOOPBACK_HOSTS
-    client = HttpClient(NetworkGuard(settings.network_allow, allow_local=is_local, own_port=settings.port))
+    # Made once: reading the authorities takes longer than anything else at the start.
+    trusted = ssl.create_default_context()
+    guard = NetworkGuard(settings.network_allow, allow_local=is_local, own_port=settings.port)
+    client = HttpClient(guard, ssl_context=trusted)
     # The simulated provider calls back to this very program, as a platform outside would; nothing else may.
-    own_client = HttpClient(NetworkGuard((), allow_local=True, own_port=None))
+    own_client = HttpClient(NetworkGuard((), allow_local=True, own_port=None), ssl_context=trusted)
     providers = build_providers(client, callback_client=own_client)
     evaluator = Evaluator()
 
@@ -127,13 +131,11 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         engine=engine,
     )
     await evaluator.start()
-    warming = asyncio.create_task(evaluator.warm())
     await engine.start()
     try:
         yield application
     finally:
         await engine.stop(STOP_GRACE_SECONDS)
-        warming.cancel()
         await evaluator.stop()
         for provider in providers.values():
             await provider.close()

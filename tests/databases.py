@@ -47,6 +47,10 @@ def _answers(url: str) -> bool:
     return bool(found and found[0])
 
 
+def _leaves_postgres_out() -> bool:
+    return postgres_server() is None and not os.environ.get(URL_VARIABLE)
+
+
 def pytest_report_header() -> str:
     """Say on which server tests run."""
     server = postgres_server()
@@ -54,11 +58,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs PostgreSQL when there is none; a server that was named must be there."""
+    """Leave out what needs PostgreSQL when there is none. But a server that somebody named must answer."""
     for item in items:
         if "fresh_postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker("postgres")
-    if postgres_server() is None and not os.environ.get(URL_VARIABLE):
+    if _leaves_postgres_out():
         left_out = [item for item in items if item.get_closest_marker("postgres")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -66,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line that tests were left out, instead of in one for each of them."""
-    if postgres_server() is None:
+    if _leaves_postgres_out():
         terminalreporter.write_line(
             f"No PostgreSQL server answers, so the tests on it were left out ({URL_VARIABLE} can name one).",
             yellow=True,

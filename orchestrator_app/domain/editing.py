@@ -8,12 +8,11 @@ from typing import Any
 from orchestrator_app.domain.definition import MAX_EDGES, MAX_NODES, Definition, Edge, Node
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.node_kinds import NODE_KINDS
-from orchestrator_app.domain.parsing import MAX_LABEL_LENGTH
+from orchestrator_app.domain.parsing import MAX_ID_LENGTH, MAX_LABEL_LENGTH
 from orchestrator_app.domain.planning import find_cycle
 from orchestrator_app.errors import InvalidInput
 
 MAX_OPS = 2_000
-MAX_TEXT = 1_000
 FARTHEST = 1e7
 _NEW_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -81,11 +80,12 @@ def with_node(definition: Definition, changed: Node) -> Definition:
 
 
 def unique_label(definition: Definition, wanted: str) -> str:
-    """The label, with a number behind it when another node has it already."""
+    """The label, with a number behind it when another node has it already; never longer than a label may be."""
     taken = {node.label for node in definition.nodes}
     label, number = wanted, 2
     while label in taken:
-        label, number = f"{wanted} {number}", number + 1
+        end = f" {number}"
+        label, number = wanted[: MAX_LABEL_LENGTH - len(end)] + end, number + 1
     return label
 
 
@@ -102,8 +102,9 @@ def _add(nodes: dict[str, Node], operation: Mapping[str, Any], copies: Mapping[s
     copied = str(operation.get("copyOf") or "")
     source = copies.get(copied) or nodes.get(copied)
     config: JsonObject = dict(source.config) if source is not None and source.kind == kind else {}
-    label = str(operation.get("label") or NODE_KINDS[kind].title).strip()[:MAX_LABEL_LENGTH]
-    label = unique_label(Definition(tuple(nodes.values())), label or kind)
+    wanted = operation.get("label")
+    label = wanted.strip()[:MAX_LABEL_LENGTH].strip() if isinstance(wanted, str) else ""
+    label = unique_label(Definition(tuple(nodes.values())), label or NODE_KINDS[kind].title)
     nodes[node_id] = Node(
         node_id,
         kind,
@@ -121,8 +122,8 @@ def _connect(nodes: dict[str, Node], edges: dict[str, Edge], operation: Mapping[
         id=_text(operation, "id"),
         source=_text(operation, "source"),
         target=_text(operation, "target"),
-        source_handle=str(operation.get("sourceHandle") or ""),
-        target_handle=str(operation.get("targetHandle") or ""),
+        source_handle=_handle(operation, "sourceHandle"),
+        target_handle=_handle(operation, "targetHandle"),
     )
     if edge.source not in nodes or edge.target not in nodes:
         raise InvalidInput("The arrow leads from or to a node that is gone.")
@@ -142,9 +143,13 @@ def _node(nodes: dict[str, Node], operation: Mapping[str, Any]) -> Node:
 
 def _text(operation: Mapping[str, Any], key: str) -> str:
     value = operation.get(key)
-    if not isinstance(value, str) or not value or len(value) > MAX_TEXT:
-        raise InvalidInput(f"The change needs “{key}”: text.")
+    if not isinstance(value, str) or not value or len(value) > MAX_ID_LENGTH:
+        raise InvalidInput(f"The change needs “{key}”: text of at most {MAX_ID_LENGTH} characters.")
     return value
+
+
+def _handle(operation: Mapping[str, Any], key: str) -> str:
+    return _text(operation, key) if operation.get(key) else ""
 
 
 def _number(operation: Mapping[str, Any], key: str) -> float:

@@ -1,5 +1,6 @@
 """The type of JSON data, and small questions about it."""
 
+import json
 from typing import Any, TypeAlias, TypeGuard
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
@@ -50,3 +51,8 @@ def quoted(value: object, most: int = 60) -> str:
     # Only the beginning is looked at, so that a text of megabytes costs nothing.
     text = " ".join(value[: most + 1].split())
     return f"“{text[: most - 1]}…”" if len(value) > most else f"“{text}”"
+
+
+def size_of(value: JsonValue) -> int:
+    """How many bytes the value takes as compact JSON text, letters beyond ASCII counted as escapes."""
+    return len(json.dumps(value, separators=(",", ":")))

@@ -126,7 +126,8 @@ class Provider:
     def __init__(self, client: HttpClient) -> None:
         self.client = client
 
-    def _refuse(self, capability: Capability) -> NotSupported:
+    def refusal(self, capability: Capability) -> NotSupported:
+        """The error that says that this platform cannot do something."""
         return NotSupported(
             f"{self.title} cannot do this: {capability.value}.", provider=self.key, operation=capability.value
         )
@@ -137,15 +138,15 @@ class Provider:
         Raises:
             ProviderError: Only NotSupported; what goes wrong outside is told in the check.
         """
-        raise self._refuse(Capability.TEST)
+        raise self.refusal(Capability.TEST)
 
     async def workflows(self, connection: Connection, *, query: str = "", cursor: str = "") -> WorkflowPage:
         """One page of workflows, those whose name contains ``query``."""
-        raise self._refuse(Capability.LIST)
+        raise self.refusal(Capability.LIST)
 
     async def preview(self, connection: Connection, workflow_id: str) -> WorkflowPreview:
         """The workflow's graph and how to start it."""
-        raise self._refuse(Capability.PREVIEW)
+        raise self.refusal(Capability.PREVIEW)
 
     async def execute(self, connection: Connection | None, call: RemoteCall) -> RemoteAnswer:
         """Send the call. ``connection`` is None for a plain address.
@@ -159,15 +160,15 @@ class Provider:
             UnreadableAnswer: The answer breaks the rules of the platform.
             AddressNotAllowed: The network guard refuses the address.
         """
-        raise self._refuse(Capability.EXECUTE)
+        raise self.refusal(Capability.EXECUTE)
 
     async def poll(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """Look how the execution started by ``call`` fares; ``memo`` is that of the answer or of the last look."""
-        raise self._refuse(Capability.POLL)
+        raise self.refusal(Capability.POLL)
 
     async def cancel(self, connection: Connection | None, remote_id: str) -> str:
         """Stop the remote execution; returns a sentence that says what happened."""
-        raise self._refuse(Capability.CANCEL)
+        raise self.refusal(Capability.CANCEL)
 
     async def close(self) -> None:
         """End whatever still works in the background; most providers have nothing of the kind."""

@@ -1,59 +1,30 @@
 """The one HTTP client: bounded in time and size, guarded in where it goes, exact in what it says when it fails."""
 
 import asyncio
-import json as jsonlib
-import re
 import ssl
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING
 
 import httpx
 
 from orchestrator_app.errors import (
-    AddressNotAllowed,
     OutcomeUnknown,
     ProviderError,
-    ProviderRefused,
     ProviderUnavailable,
     UnreadableAnswer,
 )
 from orchestrator_app.providers.answer_body import body_reader, too_large
 from orchestrator_app.providers.answers import HttpAnswer, host_of
-from orchestrator_app.providers.guarded_transport import GuardedTransport, Journey, Lookup, NetworkGuard
+from orchestrator_app.providers.guarded_transport import GuardedTransport, Journey
+from orchestrator_app.providers.name_lookup import Lookup, NetworkGuard
+from orchestrator_app.providers.outgoing_request import UNSET, Params, Unset, build_request, no_address
 
 if TYPE_CHECKING:
     from orchestrator_app.domain.json_values import JsonValue
 
 MAX_BODY_BYTES = 10 * 1_048_576
 MAX_HEADER_BYTES = 65_536
-Params: TypeAlias = Mapping[str, str | int | float | bool | None]
-_MAX_PORT = 65_535
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-
-class _Unset:
-    """The type of ``UNSET``."""
-
-
-UNSET: Final = _Unset()
-
-_OWN_HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "Orchestrator"}
-_FORBIDDEN_HEADERS = frozenset(
-    {
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "keep-alive",
-        "upgrade",
-        "te",
-        "trailer",
-        "expect",
-    }
-)
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_WRITER = jsonlib.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 # What each exception of httpx means. "unsent": nothing left this machine. "unclear": the request may have arrived.
 NOTHING_SENT = "unsent"
@@ -74,30 +45,6 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (httpx.StreamError, UNCLEAR),
     (httpx.CookieConflict, UNCLEAR),
 )
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Refuse headers that would change where the request ends, or what connection it takes.
-
-    Raises:
-        ProviderRefused: The header may not be set, or cannot be sent.
-    """
-    for name, value in headers.items():
-        lower = name.lower()
-        if not _HEADER_NAME.fullmatch(name):
-            raise ProviderRefused(
-                "A header has a name that HTTP does not allow.",
-                hint="Use letters, digits and hyphens, without spaces or colons.",
-            )
-        if lower in _FORBIDDEN_HEADERS or lower.startswith("proxy-"):
-            raise ProviderRefused(
-                f"The header {name} may not be set: it belongs to the connection.", hint="Remove the header."
-            )
-        if not _HEADER_VALUE.fullmatch(value):
-            raise ProviderRefused(
-                f"The value of the header {name} has characters that HTTP does not allow there.",
-                hint="Line breaks, control characters and most letters beyond English are not possible in headers.",
-            )
 
 
 class HttpClient:
@@ -133,7 +80,7 @@ class HttpClient:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        json: "JsonValue | _Unset" = UNSET,
+        json: "JsonValue | Unset" = UNSET,
         content: bytes | None = None,
         params: Params | None = None,
         timeout_seconds: float = 30.0,
@@ -166,7 +113,15 @@ class HttpClient:
         try:
             if self._is_closed:
                 raise ProviderUnavailable("Orchestrator is shutting down: nothing was sent.")
-            request = self._request(method, url, headers=headers, json=json, content=content, params=params)
+            request = build_request(
+                method,
+                url,
+                headers=headers,
+                json=json,
+                content=content,
+                params=params,
+                check_url=self._guard.check_url,
+            )
             request.extensions["journey"] = journey
             try:
                 async with asyncio.timeout(timeout_seconds):
@@ -177,38 +132,6 @@ class HttpClient:
             error.provider = provider
             error.operation = operation
             raise
-
-    def _request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None,
-        json: "JsonValue | _Unset",
-        content: bytes | None,
-        params: Params | None,
-    ) -> httpx.Request:
-        """The checked request. The guard sees the address as it was given and as it is dispatched."""
-        if method not in METHODS:
-            raise ProviderRefused(
-                "The method of the call is not known.", hint=f"Use one of {', '.join(sorted(METHODS))}."
-            )
-        self._guard.check_url(url)
-        target = _read_address(url, params)
-        dispatched = str(target)
-        if dispatched != url:
-            self._guard.check_url(dispatched)
-        sent = dict(_OWN_HEADERS)
-        if not isinstance(json, _Unset):
-            content = _as_json(json)
-            sent["Content-Type"] = "application/json"
-        if headers:
-            check_headers(headers)
-            taken = {name.lower() for name in headers}
-            sent = {name: value for name, value in sent.items() if name.lower() not in taken}
-            sent.update(headers)
-        raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in sent.items()]
-        return httpx.Request(method, target, headers=raw, content=content)
 
     async def _exchange(self, request: httpx.Request, provider: str, operation: str) -> HttpAnswer:
         url = str(request.url)
@@ -237,35 +160,6 @@ class HttpClient:
         """Close all connections; requests after this are refused."""
         self._is_closed = True
         await self._transport.aclose()
-
-
-def _read_address(url: str, params: Params | None) -> httpx.URL:
-    try:
-        target = httpx.URL(url)
-        if params:
-            target = target.copy_merge_params(dict(params))
-        if target.fragment:
-            target = target.copy_with(fragment=None)
-    except (httpx.InvalidURL, ValueError) as error:
-        raise _no_address() from error
-    is_port = target.port is None or 0 < target.port <= _MAX_PORT
-    if target.scheme not in {"http", "https"} or not target.host or not is_port:
-        raise _no_address()
-    return target
-
-
-def _no_address() -> AddressNotAllowed:
-    return AddressNotAllowed("That is no complete web address.", hint="Write it like https://host/path.")
-
-
-def _as_json(value: "JsonValue") -> bytes:
-    try:
-        return _WRITER.encode(value).encode()
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ProviderRefused(
-            "The data of the call cannot be written as JSON.",
-            hint="NaN, Infinity, halves of characters and endless nesting are not possible in JSON.",
-        ) from error
 
 
 def _read_headers(response: httpx.Response, host: str) -> dict[str, str]:
@@ -301,7 +195,7 @@ def _explain(error: Exception, journey: Journey, host: str, timeout_seconds: flo
             else f"no connection within {timeout_seconds:g} s"
         )
     if meaning == NO_ADDRESS:
-        return _no_address()
+        return no_address()
     if meaning == NO_HTTP:
         return UnreadableAnswer(
             f"{host} answered with something that is not HTTP.",

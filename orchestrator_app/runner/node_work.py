@@ -4,10 +4,8 @@ import logging
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import orjson
-
 from orchestrator_app.domain.definition import Node
-from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.json_values import JsonObject, JsonValue, size_of
 from orchestrator_app.domain.node_kinds import is_idempotent, setting
 from orchestrator_app.domain.ports import NodeRecord, WaitRecord
 from orchestrator_app.domain.runs import (
@@ -275,7 +273,7 @@ def _check_size(outcome: Outcome) -> None:
     Raises:
         NodeFailed: With the sizes.
     """
-    size = len(orjson.dumps(outcome.output)) if isinstance(outcome, Done) else 0
+    size = size_of(outcome.output) if isinstance(outcome, Done) else 0
     if size > MAX_OUTPUT_BYTES:
         raise NodeFailed(
             f"The output has {size:,} bytes; at most {MAX_OUTPUT_BYTES:,} can be kept.",

@@ -222,6 +222,8 @@ def _normalised(url: str) -> str:
     """The address as the client sends it: the host in ASCII, the path with escapes, no fragment."""
     try:
         parsed = httpx.URL(url)
+        if not parsed.host:
+            return ""
         return str(parsed.copy_with(fragment=None) if parsed.fragment else parsed)
     except (httpx.InvalidURL, ValueError):
         return ""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from orchestrator_app.errors import CredentialRefused, InvalidInput, NotFound
-from orchestrator_app.providers.base import Connection, Provider, WorkflowPage, WorkflowPreview
+from orchestrator_app.providers.base import Capability, Connection, Provider, WorkflowPage, WorkflowPreview
 from orchestrator_app.services.connections import Connections
 
 
@@ -30,7 +30,7 @@ class Catalog:
             NotSupported: The platform has no list.
             ProviderError: What the platform says.
         """
-        provider, connection = await self._open(workspace_id, provider_key, connection_id)
+        provider, connection = await self._open(workspace_id, provider_key, connection_id, Capability.LIST)
         try:
             return await provider.workflows(connection, query=query, cursor=cursor)
         except CredentialRefused as error:
@@ -41,7 +41,7 @@ class Catalog:
         self, workspace_id: str, provider_key: str, workflow_id: str, *, connection_id: str = ""
     ) -> WorkflowPreview:
         """The workflow as a graph. Raises as ``workflows`` does."""
-        provider, connection = await self._open(workspace_id, provider_key, connection_id)
+        provider, connection = await self._open(workspace_id, provider_key, connection_id, Capability.PREVIEW)
         try:
             return await provider.preview(connection, workflow_id)
         except CredentialRefused as error:
@@ -49,12 +49,14 @@ class Catalog:
             raise
 
     async def _open(
-        self, workspace_id: str, provider_key: str, connection_id: str
+        self, workspace_id: str, provider_key: str, connection_id: str, capability: Capability
     ) -> tuple[Provider, Connection]:
         provider = self._providers.get(provider_key)
         if provider is None:
             known = ", ".join(self._providers)
             raise NotFound(f"There is no provider “{provider_key[:40]}”.", hint=f"Known providers: {known}.")
+        if capability not in provider.capabilities:
+            raise provider.refusal(capability)
         if not connection_id:
             if not provider.credential_fields:
                 return provider, Connection(provider.key, provider.key, provider.title)

@@ -41,7 +41,8 @@ class Gateway:
         except CredentialRefused as error:
             await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
             raise
-        redactor = self._redactor(connection)
+        # A platform may answer with what it was sent; the token in it lets a run go on, so it is not kept.
+        redactor = self._redactor(connection, call.callback_token)
         return replace(
             answer,
             output=redactor.value(answer.output, known_only=True),
@@ -67,8 +68,9 @@ class Gateway:
         secrets = [*(self._connections.secrets_of(opened) if opened else ()), call.callback_token]
         return Redactor([secret for secret in secrets if secret]).value(value)
 
-    def _redactor(self, connection: Connection | None) -> Redactor:
-        return Redactor(self._connections.secrets_of(connection) if connection else ())
+    def _redactor(self, connection: Connection | None, *further: str) -> Redactor:
+        secrets = self._connections.secrets_of(connection) if connection else ()
+        return Redactor([secret for secret in (*secrets, *further) if secret])
 
     async def _open(
         self, workspace_id: str, call: RemoteCall, operation: str

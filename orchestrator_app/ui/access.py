@@ -6,7 +6,9 @@ it declares.
 """
 
 import inspect
+import json
 import logging
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -14,6 +16,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reflex.state import BaseState, StateUpdate
+from reflex_base.utils.exceptions import EventDeserializationError
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +26,12 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 _MARK = "_orchestrator_permission"
 # Reflex's own events, needed to load a page; none of them reaches a var or method of our states.
 _BUILT_IN = frozenset(
-    {
-        "hydrate",
-        "hydrate_and_load",
-        "on_load_internal",
-        "set_is_hydrated",
-        "update_vars_internal",
-        "handle_frontend_exception",
-    }
+    {"hydrate", "hydrate_and_load", "on_load_internal", "set_is_hydrated", "handle_frontend_exception"}
 )
+# Where Reflex logs what clients send: whole events with payload and headers, cookies among them.
+_TALKATIVE_LOGGERS = ("reflex.app", "reflex_base.event.processor.event_processor", "asyncio")
+_EVENT_TEXT = re.compile(r"Event\(|[Ee]vent data")
+_MOST_SHOWN_OF_A_COMPLAINT = 2_000
 
 
 def reads(handler: Handler) -> Handler:
@@ -62,6 +62,10 @@ def may(_permission: Permission, _state: BaseState) -> bool:
 class Gatekeeper(rx.Middleware):
     """Stops every event that is not meant for browsers, not permitted, or wrongly filled."""
 
+    def __init__(self) -> None:
+        for name in _TALKATIVE_LOGGERS:
+            logging.getLogger(name).addFilter(without_events)
+
     async def preprocess(self, app: rx.App, state: BaseState, event: Any) -> StateUpdate | None:
         """None lets the event through; an empty update stops it."""
         _, _, name = event.name.rpartition(".")
@@ -69,7 +73,7 @@ class Gatekeeper(rx.Middleware):
         if handler is None:
             return self._stop(event.name, "there is no such handler")
         if name in _BUILT_IN and handler.fn.__module__.startswith("reflex."):
-            return None
+            return self._built_in(event, handler.fn)
         permission = permission_of(handler.fn)
         if permission is None:
             return self._stop(event.name, "it is not meant for browsers")
@@ -80,10 +84,34 @@ class Gatekeeper(rx.Middleware):
             return self._stop(event.name, problem)
         return None
 
+    def _built_in(self, event: Any, handler: Callable[..., Any]) -> StateUpdate | None:
+        problem = wrong_argument(handler, event.payload)
+        if not problem and event.payload.get("vars"):
+            # Browsers send what they stored for a var; none of ours is stored there.
+            problem = "it sets variables"
+        if problem:
+            return self._stop(event.name, problem)
+        if "info" in event.payload:
+            # What broke in a browser is logged. It stays on one line, so that it cannot look like lines of the server.
+            info = event.payload["info"][:_MOST_SHOWN_OF_A_COMPLAINT]
+            event.payload["info"] = info.encode("unicode_escape").decode()
+        return None
+
     def _stop(self, name: str, reason: str) -> StateUpdate:
         # The payload stays out of the log: it is whatever a client chose to send.
         log.warning("an event was refused: %s: %s", name[:200], reason)
         return StateUpdate()
+
+
+def without_events(record: logging.LogRecord) -> bool:
+    """A filter for loggers that takes out of a line what a client sent. It lets every line through."""
+    exception = record.exc_info[1] if record.exc_info else None
+    if isinstance(exception, EventDeserializationError):
+        record.msg, record.args, record.exc_info = "an event was refused: it cannot be read", (), None
+    elif found := _EVENT_TEXT.search(record.getMessage()):
+        # The exception repeats the name of the event, which is whatever the client made up.
+        record.msg, record.args, record.exc_info = f"{record.getMessage()[: found.start()]}an event", (), None
+    return True
 
 
 @cache
@@ -97,9 +125,10 @@ def _adapters(handler: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
 def wrong_argument(handler: Callable[..., Any], payload: dict[str, Any]) -> str:
     """What is wrong with an event's arguments, or an empty text. Values are never repeated."""
     parameters = list(inspect.signature(handler).parameters.values())[1:]
-    unknown = [name for name in payload if name not in {parameter.name for parameter in parameters}]
-    if unknown:
+    if any(name not in {parameter.name for parameter in parameters} for name in payload):
         return "it has an unknown argument"
+    if not _is_plain(payload):
+        return "it holds a character that no text may have"
     adapters = _adapters(handler)
     for parameter in parameters:
         if parameter.name not in payload:
@@ -113,3 +142,13 @@ def wrong_argument(handler: Callable[..., Any], payload: dict[str, Any]) -> str:
         except ValidationError:
             return f"the argument {parameter.name} has the wrong type"
     return ""
+
+
+def _is_plain(payload: dict[str, Any]) -> bool:
+    """Whether all texts are such as files, databases and sockets take: without NUL and half characters."""
+    try:
+        text = json.dumps(payload, ensure_ascii=False)
+        text.encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return "\\u0000" not in text.replace("\\\\", "")

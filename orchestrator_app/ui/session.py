@@ -1,6 +1,7 @@
 """Who looks at the page, and what the pages may use; accounts will have their place here."""
 
 import logging
+from typing import Any
 from uuid import uuid4
 
 import reflex as rx
@@ -19,6 +20,13 @@ def application() -> Application:
 def workspace_of(_state: rx.State) -> str:
     """The workspace in which the person behind this browser tab works."""
     return DEFAULT_WORKSPACE
+
+
+def show(state: rx.State, **values: Any) -> None:
+    """Set the vars whose value is another one now. Reflex sends every var that is set, however large, again."""
+    for name, value in values.items():
+        if getattr(state, name) != value:
+            setattr(state, name, value)
 
 
 def show_error(exception: Exception) -> rx.event.EventSpec:

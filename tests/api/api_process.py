@@ -25,6 +25,7 @@ async def run_application(_app: Starlette) -> AsyncGenerator[None]:
 app = Starlette(lifespan=run_application)
 app.mount("", build_api(current, settings))
 
+
 def say_ready() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()

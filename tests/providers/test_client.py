@@ -10,9 +10,11 @@ from orchestrator_app.errors import (
     OutcomeUnknown,
     ProviderRefused,
     ProviderUnavailable,
+    UnreadableAnswer,
 )
-from orchestrator_app.providers import guarded_transport
-from orchestrator_app.providers.client import HttpClient, check_headers
+from orchestrator_app.providers import guarded_transport, name_lookup
+from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.outgoing_request import check_headers
 from tests.providers.raw_server import USUAL_TRUST, OpenGuard, RawServer, answer
 
 
@@ -170,11 +172,49 @@ async def test_data_that_is_no_json_is_not_sent(client: HttpClient, value) -> No
 
 
 @pytest.mark.parametrize(
-    "url", ["http://", "http://[::1", "http://a:b/", "//x/", "", "http://\u2460.example/", "http:/x"]
+    "url",
+    [
+        "http://",
+        "http://[::1",
+        "http://a:b/",
+        "//x/",
+        "",
+        "http://\u2460.example/",
+        "http:/x",
+        "http://xn--",
+        "http://\\x/",
+        "http://[::%x。]/",
+    ],
 )
 async def test_an_address_that_is_none_is_refused(client: HttpClient, url: str) -> None:
     with pytest.raises(AddressNotAllowed):
         await client.request("GET", url)
+
+
+async def test_closing_the_client_ends_the_calls_that_are_under_way() -> None:
+    arrived = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await server.read_request(reader)
+        arrived.set()
+        await reader.read()
+
+    client = HttpClient(OpenGuard(), ssl_context=USUAL_TRUST)
+    async with RawServer(script) as server:
+        call = asyncio.create_task(client.request("POST", server.url, json={}))
+        await arrived.wait()
+        await client.close()
+        with pytest.raises(OutcomeUnknown):
+            await call
+
+
+async def test_a_smaller_limit_for_answers_can_be_set() -> None:
+    client = HttpClient(OpenGuard(), max_body_bytes=4, ssl_context=USUAL_TRUST)
+    async with RawServer(answer(b"1234")) as fitting, RawServer(answer(b"12345")) as larger:
+        assert (await client.request("GET", fitting.url)).content == b"1234"
+        with pytest.raises(UnreadableAnswer):
+            await client.request("GET", larger.url)
+    await client.close()
 
 
 async def test_the_guard_sees_the_address_as_written_and_as_sent() -> None:
@@ -249,8 +289,8 @@ async def test_a_name_server_that_does_not_answer_is_unavailable_in_time() -> No
 
 
 async def test_a_look_up_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded_transport, "CONNECT_SECONDS", 0.05)
-    monkeypatch.setattr(guarded_transport, "_addresses", lambda _host, _port: time.sleep(0.3))
+    monkeypatch.setattr(name_lookup, "LOOKUP_SECONDS", 0.05)
+    monkeypatch.setattr(name_lookup, "_addresses", lambda _host, _port: time.sleep(0.3))
     client = HttpClient(OpenGuard())
     with pytest.raises(ProviderUnavailable, match="did not answer in time"):
         await client.request("POST", "http://slow.example/", json={})

@@ -16,11 +16,11 @@ from orchestrator_app.providers import client as client_module
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.guarded_transport import (
     Journey,
-    SystemLookup,
     _note_first_byte,
     _was_closed_before_use,
     as_httpx,
 )
+from orchestrator_app.providers.name_lookup import SystemLookup
 from tests.providers.certificates import Authority
 from tests.providers.raw_server import USUAL_TRUST, OpenGuard, RawServer, answer
 

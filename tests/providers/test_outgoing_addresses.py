@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator_app.errors import AddressNotAllowed, ProviderError, ProviderRefused, ProviderUnavailable
 from orchestrator_app.providers.client import HttpClient
-from orchestrator_app.providers.guarded_transport import GuardedResolver, Lookup
+from orchestrator_app.providers.name_lookup import GuardedResolver, Lookup
 from orchestrator_app.security.network import NetworkGuard
 from tests.providers.raw_server import USUAL_TRUST, RawServer, answer
 

@@ -218,6 +218,8 @@ def test_usual_addresses_pass(url: str) -> None:
         ("http://host.0x7f/", "no IP address in its usual form"),
         ("http://127.0.0.1./", "no IP address in its usual form"),
         ("http://[::ffff]ff]/", "no plain web address"),
+        ("http:////x", "no plain web address"),
+        ("http://xn--\u00e4/", "no plain web address"),
         ("http://[12345::]/", "no IP address in its usual form"),
         ("http://127.0.0.1/", "not a public one"),
         ("http://127.0.0.1:8000/", "Orchestrator itself"),

@@ -262,7 +262,7 @@ async def test_two_processes_that_block_each_other_both_get_through(postgres_dat
             held.append(name)
             # The loser is tried again, then alone.
             if held.count(name) == 1:
-                both_hold.wait(5)
+                both_hold.wait(30)
 
         return work
 

@@ -1,6 +1,7 @@
 """What happened to one node in a run: for the drawer of the editor and for the page of a run."""
 
 import json
+import re
 from typing import Any
 
 import reflex as rx
@@ -10,6 +11,9 @@ from orchestrator_app.ui.components.copy_button import copy_button
 from orchestrator_app.ui.components.feedback import error_callout, info_callout
 from orchestrator_app.ui.components.json_view import json_view
 from orchestrator_app.ui.components.times import duration, exact_time
+from orchestrator_app.ui.session import show
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class NodeRunTexts(rx.State, mixin=True):
@@ -26,19 +30,37 @@ class NodeRunTexts(rx.State, mixin=True):
     def _show_node_run(self, detail: RunDetail, node_id: str) -> NodeRunView | None:
         """Take over what the run says about a node; None when it has no such node."""
         node = next((node for node in detail.nodes if node.node_id == node_id), None)
-        self.node_state = node.state if node else ""
         if node is None:
+            self._forget_node_run()
             return None
-        self.node_input, self.node_output = _text(node, node.input), _text(node, node.output)
-        self.node_failure = failure_texts(node)
-        self.node_attempts = attempt_texts(node)
-        self.node_callback_url = node.callback_url
-        self.node_logs = [
-            {"at": line.at, "level": line.level, "message": line.message}
-            for line in detail.logs
-            if line.node_id == node_id
-        ]
+        show(
+            self,
+            node_state=node.state,
+            node_input=_text(node, node.input),
+            node_output=_text(node, node.output),
+            node_failure=failure_texts(node),
+            node_attempts=attempt_texts(node),
+            node_callback_url=node.callback_url,
+            node_logs=[
+                {"at": line.at, "level": line.level, "message": line.message}
+                for line in detail.logs
+                if line.node_id == node_id
+            ],
+        )
         return node
+
+    def _forget_node_run(self) -> None:
+        """Show nothing of any node."""
+        show(
+            self,
+            node_state="",
+            node_input="",
+            node_output="",
+            node_failure=dict.fromkeys(("code", "message", "hint"), ""),
+            node_attempts=[],
+            node_callback_url="",
+            node_logs=[],
+        )
 
 
 def _text(node: NodeRunView, value: object) -> str:
@@ -46,8 +68,9 @@ def _text(node: NodeRunView, value: object) -> str:
 
 
 def pretty(value: object) -> str:
-    """JSON for reading."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    """JSON for reading. Half of a character stays an escape: it could not be sent to a browser."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _HALF_CHARACTER.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def failure_texts(node: NodeRunView) -> dict[str, str]:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator_app.domain.definition import Definition, Node, Problem, from_stored
+from orchestrator_app.domain.definition import ERROR_HANDLE, Definition, Node, Problem, from_stored
 from orchestrator_app.domain.editing import apply_operations, with_node
 from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.node_kinds import CONDITION, setting
+from orchestrator_app.domain.parsing import MAX_LABEL_LENGTH, MAX_NOTES_LENGTH
 from orchestrator_app.domain.validation import validate
 
 UNDO_DEPTH = 100
@@ -118,30 +120,32 @@ class Document:
         """The node by that id, or None."""
         return self.definition.node(node_id)
 
-    def change(self, node_id: str, key: str, value: JsonValue) -> None:
-        """Set a config value; None or empty text removes it, so that the default counts."""
+    def change(self, node_id: str, values: Mapping[str, JsonValue]) -> None:
+        """Set config values, as one step; None or empty text removes one, so that the default counts."""
         node = self.node(node_id)
         if node is None:
             return
-        config = {name: old for name, old in node.config.items() if name != key}
-        if value is not None and value != "":
-            config = dict(node.config) | {key: value}
+        config = {
+            name: value
+            for name, value in (dict(node.config) | dict(values)).items()
+            if name not in values or (value is not None and value != "")
+        }
         definition = with_node(self.definition, replace(node, config=config))
-        self._commit(_renamed_branches(definition, node, node_id), f"{node_id}/{key}")
+        self._commit(_renamed_branches(definition, node, node_id), f"{node_id}/{','.join(values)}")
 
     def rename(self, node_id: str, label: str) -> None:
         """Give a node another label."""
         node = self.node(node_id)
         if node is not None and label.strip():
-            self._commit(
-                with_node(self.definition, replace(node, label=label.strip()[:200])), f"{node_id}//label"
-            )
+            renamed = replace(node, label=label.strip()[:MAX_LABEL_LENGTH].strip())
+            self._commit(with_node(self.definition, renamed), f"{node_id}//label")
 
     def note(self, node_id: str, notes: str) -> None:
         """Write down what a node is for."""
         node = self.node(node_id)
         if node is not None:
-            self._commit(with_node(self.definition, replace(node, notes=notes[:10_000])), f"{node_id}//notes")
+            noted = replace(node, notes=notes[:MAX_NOTES_LENGTH])
+            self._commit(with_node(self.definition, noted), f"{node_id}//notes")
 
     def disable(self, node_id: str, *, disabled: bool) -> None:
         """Switch a node off or on."""
@@ -150,29 +154,33 @@ class Document:
             self._commit(with_node(self.definition, replace(node, disabled=disabled)))
 
 
-def _branches(node: Node) -> list[str]:
+def branch_names(node: Node) -> list[str]:
+    """The branches of a condition: those of its cases in their order, then the default one. Empty for other kinds."""
+    if node.kind != CONDITION.name:
+        return []
     cases = node.config.get("cases")
-    return (
+    names = (
         [str(case.get("handle", "")) for case in cases if isinstance(case, dict)]
         if isinstance(cases, list)
         else []
     )
+    return [*names, str(setting(node, "defaultHandle"))]
 
 
 def _renamed_branches(definition: Definition, before: Node, node_id: str) -> Definition:
     """When a branch of a condition is renamed, its edges go along."""
     after = definition.node(node_id)
-    if after is None:
-        return definition
-    old, new = _branches(before), _branches(after)
+    old, new = branch_names(before), branch_names(after) if after is not None else []
     if len(old) != len(new):
         return definition
-    names = {was: now for was, now in zip(old, new, strict=True) if was != now and was not in new and now}
-    default_was, default_now = before.config.get("defaultHandle"), after.config.get("defaultHandle")
-    if default_was != default_now:
-        names[str(default_was or "default")] = str(default_now or "default")
-    if not names:
-        return definition
+    # Edges of a name that two branches share, or that stands for errors, could not be told apart afterwards.
+    names = {
+        was: now
+        for was, now in zip(old, new, strict=True)
+        if was not in new
+        and old.count(was) == new.count(now) == 1
+        and {was, now}.isdisjoint({"", ERROR_HANDLE})
+    }
     edges = tuple(
         replace(edge, source_handle=names[edge.source_handle])
         if edge.source == node_id and edge.source_handle in names

@@ -1,18 +1,20 @@
 """The settings of the node that is open: each change goes into the graph at once."""
 
-import json
-from typing import Any
+from dataclasses import replace
 
 import reflex as rx
 
+from orchestrator_app.domain.definition import Node
+from orchestrator_app.domain.editing import unique_label
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.domain.node_kinds import NODE_KINDS, ConfigField
+from orchestrator_app.domain.node_kinds import DEFAULT_CASE_HANDLE, NODE_KINDS
 from orchestrator_app.errors import OrchestratorError
 from orchestrator_app.ui.access import reads, writes
+from orchestrator_app.ui.pages.canvas.document import branch_names
+from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, branch_problem, field_value, rows_value
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.session import application, workspace_of
 
-_ROW_KEYS = {"headers": ("name", "value"), "mappings": ("from", "to"), "cases": ("expression", "handle")}
 MAX_ROWS = 500
 
 
@@ -54,40 +56,61 @@ class SettingsState(EditorState):
         """Set a single value; text that cannot be the field's value is told beside it and not taken."""
         node = self._document.node(self.selected_id)
         field = NODE_KINDS[node.kind].field(key) if node is not None else None
-        if node is None or field is None:
+        if node is None or field is None or field.type in ROW_KEYS:
             return
         try:
             value = field_value(field, text)
+            if key == "defaultHandle":
+                value = self._default_branch(node, text)
         except ValueError as error:
-            self.field_problems[key] = str(error)
+            self._refused = {**self._refused, key: str(error)}
+            self._refresh()
             return
+        self._refused = {name: reason for name, reason in self._refused.items() if name != key}
         self.values[key] = text
-        self._document.change(node.id, key, value)
-        self._patch(node.id)
+        self._change(node, {key: value})
+
+    def _default_branch(self, node: Node, text: str) -> str:
+        name = text.strip()
+        problem = branch_problem(name or DEFAULT_CASE_HANDLE, set(branch_names(node)[:-1]))
+        if problem:
+            raise ValueError(f"{problem} Until then the old name counts.")
+        return name
+
+    def _change(self, node: Node, values: dict[str, JsonValue]) -> None:
+        """Put config values into the graph and show it."""
+        edges = self._document.definition.edges
+        self._document.change(node.id, values)
+        if self._document.definition.edges != edges:
+            # A renamed branch takes its edges along, which only a whole graph can show.
+            self._push(keeps_form=True)
+        else:
+            self._patch(node.id)
 
     @rx.event
     @writes
     def change_row(self, key: str, row_id: str, column: str, text: str):
         """Change a cell of headers, mappings or cases."""
         rows = self._rows_of(key)
-        if rows is None or column not in _ROW_KEYS[key]:
+        if column not in ROW_KEYS.get(key, ()):
             return
         for row in rows:
             if row["id"] == row_id:
                 row[column] = text
-        self._store_rows(key, rows)
+                self._store_rows(key, rows)
+                break
 
     @rx.event
     @writes
     def add_row(self, key: str):
         """Add an empty row; a new case gets a branch name of its own."""
         rows = self._rows_of(key)
-        if rows is None or len(rows) >= MAX_ROWS:
+        if not self._has_rows(key) or len(rows) >= MAX_ROWS:
             return
-        row = dict.fromkeys(_ROW_KEYS[key], "")
+        row = dict.fromkeys(ROW_KEYS[key], "")
         if key == "cases":
-            taken = {other["handle"] for other in rows}
-            row["handle"] = next(f"case{i}" for i in range(1, MAX_ROWS + 2) if f"case{i}" not in taken)
+            taken = {other[name] for other in rows for name in ("handle", "was")} | {self._default_name()}
+            row["handle"] = next(f"case{i}" for i in range(1, 2 * MAX_ROWS + 2) if f"case{i}" not in taken)
         self._store_rows(key, [*rows, self._row(row)])
 
     @rx.event
@@ -95,53 +118,48 @@ class SettingsState(EditorState):
     def remove_row(self, key: str, row_id: str):
         """Take a row away."""
         rows = self._rows_of(key)
-        if rows is not None:
-            self._store_rows(key, [row for row in rows if row["id"] != row_id])
+        left = [row for row in rows if row["id"] != row_id]
+        if len(left) < len(rows):
+            self._store_rows(key, left)
 
     @rx.event
     @writes
     def move_row(self, key: str, row_id: str, by: int):
         """Move a row up (-1) or down (1)."""
         rows = self._rows_of(key)
-        if rows is None:
-            return
         position = next((i for i, row in enumerate(rows) if row["id"] == row_id), None)
         if position is not None and 0 <= position + by < len(rows) and abs(by) == 1:
             rows[position], rows[position + by] = rows[position + by], rows[position]
             self._store_rows(key, rows)
 
-    def _rows_of(self, key: str) -> list[dict[str, str]] | None:
-        present = {"headers": self.headers, "mappings": self.mappings, "cases": self.cases}.get(key)
-        return None if present is None else [dict(row) for row in present]
+    def _has_rows(self, key: str) -> bool:
+        """Whether the node that is open has this list of rows."""
+        node = self._document.node(self.selected_id)
+        return node is not None and key in ROW_KEYS and NODE_KINDS[node.kind].field(key) is not None
+
+    def _rows_of(self, key: str) -> list[dict[str, str]]:
+        if not self._has_rows(key):
+            return []
+        present = {"headers": self.headers, "mappings": self.mappings, "cases": self.cases}[key]
+        return [dict(row) for row in present]
+
+    def _default_name(self) -> str:
+        node = self._document.node(self.selected_id)
+        return branch_names(node)[-1] if node is not None else ""
 
     def _store_rows(self, key: str, rows: list[dict[str, str]]) -> None:
-        match key:
-            case "headers":
-                self.headers = rows
-                value: JsonValue = {row["name"].strip(): row["value"] for row in rows if row["name"].strip()}
-            case "mappings":
-                self.mappings = rows
-                value = [{"from": row["from"], "to": row["to"]} for row in rows]
-            case _:
-                self.cases = rows
-                value = [{"expression": row["expression"], "handle": row["handle"].strip()} for row in rows]
-        self._document.change(self.selected_id, key, value or None)
-        self._patch(self.selected_id)
-        if key == "cases":
-            # A renamed branch takes its edges along, which only a whole graph can show.
-            self._push_edges()
-
-    def _push_edges(self) -> None:
-        shown = {(edge["id"], edge["sourceHandle"]) for edge in self.graph_push.get("edges", [])}
-        changed = {
-            (edge.id, edge.source_handle)
-            for edge in self._document.definition.edges
-            if edge.source == self.selected_id
-        }
-        if not changed <= shown:
-            selected, rows = self.selected_id, self.cases
-            self._push()
-            self.selected_id, self.cases = selected, rows
+        node = self._document.node(self.selected_id)
+        if node is None:
+            return
+        value, refused = rows_value(key, rows, node)
+        if key == "cases" and isinstance(value, list):
+            for row, name in zip(rows, branch_names(replace(node, config={"cases": value})), strict=False):
+                row["was"] = name
+        setattr(self, key, rows)
+        self._refused = {
+            name: reason for name, reason in self._refused.items() if not name.startswith(f"{key}[")
+        } | refused
+        self._change(node, {key: value or None})
 
     # --- what can be chosen ---
 
@@ -195,10 +213,12 @@ class SettingsState(EditorState):
     @writes
     async def take_workflow(self, workflow_id: str):
         """Use a workflow: its id, and the best way to know when it is done."""
-        node_id = self.selected_id
+        node = self._document.node(self.selected_id)
         self.is_choosing = False
+        if node is None or NODE_KINDS[node.kind].field("workflowId") is None:
+            return
         name = next((item["name"] for item in self.workflows if item["id"] == workflow_id), "")
-        self._document.change(node_id, "workflowId", workflow_id)
+        values: dict[str, JsonValue] = {"workflowId": workflow_id}
         try:
             preview = await application().catalog.preview(
                 workspace_of(self),
@@ -209,43 +229,15 @@ class SettingsState(EditorState):
         except OrchestratorError as error:
             yield rx.toast.warning("The workflow's details could not be read", description=error.message)
         else:
-            self._document.change(node_id, "method", preview.method)
-            self._document.change(node_id, "completion", preview.completion)
-        if name and self.selected_label == NODE_KINDS[self.selected_kind].title:
-            self._document.rename(node_id, name)
-        self._patch(node_id)
-        self._select(node_id)
+            values |= {"method": preview.method, "completion": preview.completion}
+        self._document.change(node.id, values)
+        if name and node.label == NODE_KINDS[node.kind].title:
+            self._document.rename(node.id, unique_label(self._document.definition, name))
+        self._patch(node.id)
+        self._select(node.id)
 
     @rx.event
     @reads
     def close_chooser(self, is_open: bool):
         """Choose nothing."""
         self.is_choosing = is_open
-
-
-def field_value(field: ConfigField, text: str) -> Any:
-    """The config value that a control's text means; None when it is empty.
-
-    Raises:
-        ValueError: The text cannot be such a value; the message says why.
-    """
-    if not text.strip():
-        return None
-    match field.type:
-        case "milliseconds" | "integer":
-            try:
-                return int(text.strip().replace(" ", "").replace("_", ""))
-            except ValueError:
-                raise ValueError(f"“{text[:30]}” is no whole number.") from None
-        case "boolean":
-            return text == "true" if text in {"true", "false"} else None
-        case "json":
-            try:
-                value = json.loads(text)
-            except ValueError as error:
-                raise ValueError(f"This is not JSON: {error}.") from None
-            if not isinstance(value, dict):
-                raise ValueError("This must be a JSON object: { … }.")  # noqa: TRY004 - one kind of error for a bad text
-            return value
-        case _:
-            return text

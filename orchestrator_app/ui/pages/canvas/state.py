@@ -1,6 +1,5 @@
 """The editor of one tab: the graph, its history, its problems and the settings of the node that is open."""
 
-import json
 import re
 import time
 from typing import Any
@@ -8,13 +7,22 @@ from typing import Any
 import reflex as rx
 
 from orchestrator_app.domain.definition import Node, Problem
-from orchestrator_app.domain.node_kinds import NODE_KINDS, setting
-from orchestrator_app.errors import InvalidDefinition, InvalidInput, NotFound, OutdatedVersion
+from orchestrator_app.domain.node_kinds import NODE_KINDS
+from orchestrator_app.errors import (
+    InvalidDefinition,
+    InvalidInput,
+    NotFound,
+    OrchestratorError,
+    OutdatedVersion,
+)
 from orchestrator_app.services.views import OrchestratorDetail
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_patch, problem_shapes
 from orchestrator_app.ui.pages.canvas.document import Document
-from orchestrator_app.ui.session import application, show_error, workspace_of
+from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, rows_of, suggestions, value_text
+from orchestrator_app.ui.session import application, show, show_error, workspace_of
+
+MOST_ASIDE = 5
 
 
 class EditorState(rx.State):
@@ -56,6 +64,10 @@ class EditorState(rx.State):
     suggestions: list[dict[str, str]] = []
 
     _document: Document = Document()
+    # Unsaved documents of other orchestrators that this tab has left, by the orchestrator.
+    _aside: dict[str, Document] = {}
+    # What was typed and not taken, with the reason: by field, or by row such as ``cases[0]``.
+    _refused: dict[str, str] = {}
     _row_number: int = 0
 
     # --- loading and saving ---
@@ -63,36 +75,46 @@ class EditorState(rx.State):
     @rx.event
     @reads
     async def load(self):
-        """Open the orchestrator named in the address; edits that this tab had not saved are kept."""
+        """Open the orchestrator named in the address; what this tab had changed and not saved is still there."""
         orchestrator_id = self._address()
-        if (
-            orchestrator_id == self._document.orchestrator_id
-            and self._document.has_changes
-            and self.is_loaded
-        ):
-            await self._notice_newer(orchestrator_id)
-            self._push(fit=True)
-            yield rx.toast.info("Your unsaved changes are still here.")
-        else:
-            self.is_loaded, self.is_missing = False, False
-            try:
-                detail = await application().orchestrators.get(workspace_of(self), orchestrator_id)
-            except NotFound:
+        if orchestrator_id != self._document.orchestrator_id:
+            self._put_aside()
+            self.is_loaded = self.is_missing = False
+            self.name = self.description = ""
+            document = self._aside.get(orchestrator_id) or Document()
+            document.keep_copies(self._document.copies)
+            self._document = document
+            self._aside = {key: kept for key, kept in self._aside.items() if key != orchestrator_id}
+        document = self._document
+        try:
+            detail = await application().orchestrators.get(workspace_of(self), orchestrator_id)
+        except NotFound:
+            if document.has_changes:
+                self._show_document()
+                self.is_deleted = True
+            else:
                 self.is_missing, self.is_loaded = True, True
-                return
+            return
+        if document.has_changes or (document.orchestrator_id, document.version) == (detail.id, detail.version):
+            # The page was loaded again, or its connection came back: nothing of what was done is lost.
+            self.name, self.description = detail.name, detail.description
+            self._show_document()
+            self.newer_version = detail.version if detail.version > document.version else 0
+            if document.has_changes:
+                yield rx.toast.info("Your unsaved changes are still here.")
+        else:
             self._open(detail)
 
     def _address(self) -> str:
         """The id in the page's address."""
         return str(self.router.url.path).rstrip("/").rpartition("/")[2]
 
-    async def _notice_newer(self, orchestrator_id: str) -> None:
-        try:
-            detail = await application().orchestrators.get(workspace_of(self), orchestrator_id)
-        except NotFound:
-            self.is_deleted = True
-        else:
-            self.newer_version = detail.version if detail.version > self.version else 0
+    def _put_aside(self) -> None:
+        document = self._document
+        if document.has_changes:
+            others = {key: kept for key, kept in self._aside.items() if key != document.orchestrator_id}
+            newest = list(others.items())[-(MOST_ASIDE - 1) :]
+            self._aside = dict(newest) | {document.orchestrator_id: document}
 
     def _open(self, detail: OrchestratorDetail) -> None:
         # A document of its own for each tab: the class's default is shared by all.
@@ -100,18 +122,29 @@ class EditorState(rx.State):
         document.keep_copies(self._document.copies)
         document.load(detail.id, detail.version, detail.definition)
         self._document = document
-        self.orchestrator_id, self.name, self.description = detail.id, detail.name, detail.description
-        self.version, self.newer_version = detail.version, 0
+        self.name, self.description = detail.name, detail.description
+        self._show_document()
+
+    def _show_document(self) -> None:
+        """Show the tab's document as it stands."""
+        document = self._document
+        is_other = document.orchestrator_id != self.orchestrator_id
+        self.orchestrator_id, self.version, self.newer_version = document.orchestrator_id, document.version, 0
         self.is_outdated = self.is_deleted = self.is_missing = False
         self.is_loaded = True
-        self._select("")
-        self._push(fit=True)
+        if is_other:
+            self._select("")
+        self._push(fit=is_other)
 
     @rx.event
     @reads
     async def reload(self):
         """Take the newest saved version; what this tab had changed can be brought back by undo."""
-        detail = await application().orchestrators.get(workspace_of(self), self._document.orchestrator_id)
+        try:
+            detail = await application().orchestrators.get(workspace_of(self), self._document.orchestrator_id)
+        except NotFound:
+            self.is_deleted, self.is_outdated = True, False
+            return
         self._document.replace_by(detail.version, detail.definition)
         self.name, self.description, self.version = detail.name, detail.description, detail.version
         self.newer_version, self.is_outdated = 0, False
@@ -150,6 +183,11 @@ class EditorState(rx.State):
             yield rx.toast.error(
                 "Not saved yet", description=error.message.removeprefix("This cannot be saved: ")
             )
+        except NotFound as error:
+            self.is_deleted, self.is_outdated = True, False
+            yield show_error(error)
+        except OrchestratorError as error:
+            yield show_error(error)
         else:
             document.saved(detail.version, definition)
             self.version, self.newer_version, self.is_outdated = detail.version, 0, False
@@ -168,7 +206,7 @@ class EditorState(rx.State):
     @writes
     async def rename_orchestrator(self, name: str):
         """Give the orchestrator another name at once."""
-        if not name.strip() or name.strip() == self.name:
+        if not self.orchestrator_id or not name.strip() or name.strip() == self.name:
             return
         try:
             detail = await application().orchestrators.save(
@@ -176,7 +214,7 @@ class EditorState(rx.State):
             )
         except OutdatedVersion as error:
             self.newer_version, self.is_outdated = int(error.context.get("version", 0)), True
-        except InvalidInput as error:
+        except OrchestratorError as error:
             yield show_error(error)
         else:
             self._document.version = self.version = detail.version
@@ -193,11 +231,10 @@ class EditorState(rx.State):
         except InvalidInput as error:
             self._push()
             return show_error(error)
-        labels = {op["id"]: op.get("label") for op in ops if op.get("op") == "add"}
-        for node_id, label in labels.items():
-            node = self._document.node(node_id)
-            if node is not None and (node.label != label or node.config):
-                self.patches[node_id] = dict(node_patch(node))
+        for op in ops:
+            node = self._document.node(op["id"]) if op.get("op") == "add" else None
+            if node is not None and (node.label != op.get("label") or op.get("copyOf")):
+                self.patches[node.id] = dict(node_patch(node))
         self._refresh()
         if self.selected_id and self._document.node(self.selected_id) is None:
             self._select("")
@@ -250,40 +287,50 @@ class EditorState(rx.State):
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
         definition = self._document.definition
-        self.problems = {
-            node_id: [dict(shape) for shape in shapes]
-            for node_id, shapes in problem_shapes(definition, problems).items()
-        }
         labels = {node.id: node.label for node in definition.nodes}
-        self.problem_list = [
-            {
-                "nodeId": problem.node_id,
-                "label": labels.get(problem.node_id, ""),
-                "message": problem.message,
-                "blocks": problem.blocks,
-            }
-            for problem in problems
-        ]
-        self.blocking = sum(problem.blocks != "nothing" for problem in problems)
         own = [
             problem for problem in reversed(problems) if problem.node_id == self.selected_id and problem.field
         ]
-        self.field_problems = {re.split(r"[.\[]", problem.field)[0]: problem.message for problem in own}
-        # A row tells its own problem; its list then only says that there is one.
-        self.row_problems = {
+        found = {re.split(r"[.\[]", problem.field)[0]: problem.message for problem in own}
+        of_rows = {
             problem.field.partition("]")[0] + "]": problem.message for problem in own if "[" in problem.field
         }
-        for key in {name.partition("[")[0] for name in self.row_problems}:
-            self.field_problems.pop(key, None)
+        for key, reason in self._refused.items():
+            (of_rows if "[" in key else found)[key] = reason
+        # A row tells its own problem; its list then only says that there is one.
+        with_rows = {name.partition("[")[0] for name in of_rows}
+        show(
+            self,
+            problems={
+                node_id: [dict(shape) for shape in shapes]
+                for node_id, shapes in problem_shapes(definition, problems).items()
+            },
+            problem_list=[
+                {
+                    "nodeId": problem.node_id,
+                    "label": labels.get(problem.node_id, ""),
+                    "message": problem.message,
+                    "blocks": problem.blocks,
+                }
+                for problem in problems
+            ],
+            blocking=sum(problem.blocks != "nothing" for problem in problems),
+            field_problems={key: message for key, message in found.items() if key not in with_rows},
+            row_problems=of_rows,
+        )
 
     def _select(self, node_id: str) -> None:
+        self._fill_form(node_id)
+        self._show_problems(self._document.problems())
+
+    def _fill_form(self, node_id: str) -> None:
         node = self._document.node(node_id)
         self.selected_id = node.id if node else ""
         self.selected_kind = node.kind if node else ""
         self.form_revision += 1
+        self._refused = {}
         if node is not None:
             self._show_node(node)
-        self._show_problems(self._document.problems())
 
     def _show_selected_flags(self) -> None:
         node = self._document.node(self.selected_id)
@@ -296,64 +343,20 @@ class EditorState(rx.State):
         self.values = {
             field.key: value_text(node, field.key)
             for field in NODE_KINDS[node.kind].fields
-            if field.type not in {"headers", "mappings", "cases"}
+            if field.type not in ROW_KEYS
         }
-        headers = node.config.get("headers")
-        pairs = headers.items() if isinstance(headers, dict) else ()
-        self.headers = [self._row({"name": name, "value": str(value)}) for name, value in pairs]
-        self.mappings = self._rows(node.config.get("mappings"), ("from", "to"))
-        self.cases = self._rows(node.config.get("cases"), ("expression", "handle"))
-        self.suggestions = self._suggestions(node)
-
-    def _rows(self, items: object, keys: tuple[str, ...]) -> list[dict[str, str]]:
-        found: list[Any] = items if isinstance(items, list) else []
-        return [
-            self._row({key: str(item.get(key, "")) for key in keys})
-            for item in found
-            if isinstance(item, dict)
-        ]
+        self.headers, self.mappings, self.cases = (
+            [self._row(row) for row in rows_of(node, key)] for key in ROW_KEYS
+        )
+        self.suggestions = suggestions(self._document.definition, node)
 
     def _row(self, row: dict[str, str]) -> dict[str, str]:
         self._row_number += 1
         return {"id": str(self._row_number), **row}
 
-    def _suggestions(self, node: Node) -> list[dict[str, str]]:
-        """What expressions of this node can name: the roots, and the output of every node before it."""
-        definition = self._document.definition
-        before: set[str] = set()
-        frontier = [node.id]
-        while frontier:
-            parents = [edge.source for edge in definition.edges if edge.target in frontier]
-            frontier = [parent for parent in dict.fromkeys(parents) if parent not in before]
-            before.update(frontier)
-        names = [
-            (f"nodes.`{other.label}`.output", other.kind) for other in definition.nodes if other.id in before
-        ]
-        roots = [
-            ("data", "input of this node"),
-            ("run.input", "input of the run"),
-            ("run.id", "id of the run"),
-            ("run.callbackUrl", "address that continues a waiting run"),
-            ("run.correlationToken", "its token alone"),
-        ]
-        return [{"label": label, "detail": detail} for label, detail in [*roots, *names]]
-
     def _patch(self, node_id: str) -> None:
         """Show on the canvas what changed in a node's settings."""
         node = self._document.node(node_id)
-        if node is not None:
-            self.patches[node_id] = dict(node_patch(node))
+        if node is not None and self.patches.get(node_id) != (patch := dict(node_patch(node))):
+            self.patches[node_id] = patch
         self._refresh()
-
-
-def value_text(node: Node, key: str) -> str:
-    """A config value as its control shows it; choices show their default, other controls stay empty without one."""
-    field = NODE_KINDS[node.kind].field(key)
-    value = node.config.get(key)
-    if value is None and field is not None and field.type in {"choice", "milliseconds", "integer", "boolean"}:
-        value = setting(node, key)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return json.dumps(value, indent=2, ensure_ascii=False)
-    return "" if value is None else str(value)

@@ -1,0 +1,222 @@
+"""What a test steers around the run engine instead of waiting for it: time, platforms, and crashes of the process."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, OpenRun, WaitRecord
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
+from orchestrator_app.domain.runs import Fact
+
+# Nothing takes this long: who waits so long waits in vain, and the test says for what.
+PATIENCE_SECONDS = 20.0
+BEGINNING = 1_700_000_000_000
+
+Step = Any
+"""What a platform does with a call: an answer (RemoteAnswer, RemoteLook or the mere output), an error to raise, or a
+coroutine function of the call that gives one of them."""
+
+
+class SteeredClock:
+    """Stands still until a test moves it. Pauses are noted, and over at once."""
+
+    def __init__(self) -> None:
+        self.ms = BEGINNING
+        self.pauses: list[float] = []
+
+    def now(self) -> int:
+        return self.ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await asyncio.sleep(0)
+
+
+class Held:
+    """A call that stays under way until the test gives its answer."""
+
+    def __init__(self) -> None:
+        self._answer: asyncio.Future[Step] = asyncio.get_running_loop().create_future()
+
+    async def __call__(self, call: RemoteCall) -> Step:
+        return await asyncio.shield(self._answer)
+
+    def answer(self, step: Step = None) -> None:
+        self._answer.set_result(step)
+
+
+class Platform:
+    """The world outside, in memory: a gateway that notes every call and look, and does what the test says.
+
+    Calls are told apart by their workflow id, which ``tests.running.webhook`` sets to the node's id. Without a script
+    a call is answered with its own body.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[RemoteCall] = []
+        self.looks: list[tuple[RemoteCall, JsonObject]] = []
+        self.cut: list[str] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self._scripts: dict[tuple[str, str], Sequence[Step]] = {}
+        self._played: Counter[tuple[str, str]] = Counter()
+        self._news = asyncio.Event()
+
+    def on_call(self, workflow_id: str, *steps: Step) -> None:
+        """What becomes of the first, second … call; the last step counts for all further ones."""
+        self._scripts["execute", workflow_id] = steps
+
+    def on_look(self, workflow_id: str, *steps: Step) -> None:
+        """What the first, second … look sees; the last step counts for all further ones."""
+        self._scripts["poll", workflow_id] = steps
+
+    def hold(self, workflow_id: str) -> Held:
+        """Keep the next calls under way."""
+        held = Held()
+        self.on_call(workflow_id, held)
+        return held
+
+    def calls_of(self, workflow_id: str) -> list[RemoteCall]:
+        return [call for call in self.calls if call.workflow_id == workflow_id]
+
+    def looks_at(self, workflow_id: str) -> int:
+        return sum(call.workflow_id == workflow_id for call, _ in self.looks)
+
+    async def called(self, workflow_id: str, count: int = 1) -> list[RemoteCall]:
+        """The calls, as soon as there are so many."""
+        await self._until(lambda: len(self.calls_of(workflow_id)) >= count)
+        return self.calls_of(workflow_id)
+
+    async def looked_at(self, workflow_id: str, count: int) -> None:
+        """Return as soon as somebody has looked so often."""
+        await self._until(lambda: self.looks_at(workflow_id) >= count)
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_so():
+                self._news.clear()
+                await self._news.wait()
+
+    # --- the port ---
+
+    async def execute(self, workspace_id: str, call: RemoteCall) -> RemoteAnswer:
+        self.calls.append(call)
+        self._news.set()
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            given = await self._play("execute", call, call.body)
+        except asyncio.CancelledError:
+            self.cut.append(call.workflow_id)
+            raise
+        finally:
+            self.at_once -= 1
+        return given if isinstance(given, RemoteAnswer) else RemoteAnswer("completed", given)
+
+    async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
+        self.looks.append((call, memo))
+        self._news.set()
+        given = await self._play("poll", call, None)
+        return given if isinstance(given, RemoteLook) else RemoteLook("completed", given)
+
+    def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
+        return value
+
+    def capabilities(self, provider: str) -> frozenset[str]:
+        return frozenset()
+
+    async def _play(self, operation: str, call: RemoteCall, otherwise: Step) -> Step:
+        key = (operation, call.workflow_id)
+        script = self._scripts.get(key, (otherwise,))
+        step = script[min(self._played[key], len(script) - 1)]
+        self._played[key] += 1
+        if callable(step):
+            step = await step(call)
+        if isinstance(step, BaseException):
+            raise step
+        return step
+
+
+class BreakableStore:
+    """A store whose process can die, and which can be told to do something before a method does its work.
+
+    Writes (``record`` and ``park``) are counted from 0.
+    """
+
+    def __init__(self, inner: CheckpointStore) -> None:
+        self._inner = inner
+        self.writes = 0
+        self.has_died = asyncio.Event()
+        self._death: tuple[int, str] | None = None
+        self._before: dict[str, list[Callable[[], Awaitable[object]]]] = {}
+
+    def die_at(self, write: int, moment: str) -> None:
+        """The process dies ``before`` or ``after`` this write is on disk."""
+        self._death = (write, moment)
+
+    def die(self) -> None:
+        """From now on nothing is read or written any more, and nobody gets an answer."""
+        self.has_died.set()
+
+    def before(self, method: str, *actions: Callable[[], Awaitable[object]]) -> None:
+        """Do this before the next call of a method, the second before the call after that, and so on."""
+        self._before.setdefault(method, []).extend(actions)
+
+    def failing(self, method: str, *errors: Exception) -> None:
+        """Let the next calls of a method fail."""
+        for error in errors:
+            self.before(method, lambda error=error: _raise(error))
+
+    # --- the port ---
+
+    async def claim(self, run_id: str, owner: str) -> ClaimedRun | None:
+        await self._begin("claim")
+        return await self._alive(await self._inner.claim(run_id, owner))
+
+    async def record(self, run: ClaimedRun, facts: Sequence[Fact]) -> None:
+        await self._write("record", lambda: self._inner.record(run, facts))
+
+    async def park(self, run: ClaimedRun, wake_at: int | None, at: int) -> bool:
+        return await self._write("park", lambda: self._inner.park(run, wake_at, at))
+
+    async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:
+        await self._begin("arrivals")
+        return await self._alive(await self._inner.arrivals(run))
+
+    async def open_runs(self) -> list[OpenRun]:
+        await self._begin("open_runs")
+        return await self._inner.open_runs()
+
+    async def due_runs(self, now: int) -> list[str]:
+        await self._begin("due_runs")
+        return await self._inner.due_runs(now)
+
+    # --- inside ---
+
+    async def _begin(self, method: str) -> None:
+        await self._alive(None)
+        actions = self._before.get(method)
+        if actions:
+            await actions.pop(0)()
+
+    async def _alive(self, value: Any) -> Any:
+        if self.has_died.is_set():
+            await asyncio.Event().wait()
+        return value
+
+    async def _write(self, method: str, work: Callable[[], Awaitable[Any]]) -> Any:
+        await self._begin(method)
+        number, self.writes = self.writes, self.writes + 1
+        if self._death == (number, "before"):
+            self.die()
+        await self._alive(None)
+        result = await work()
+        if self._death == (number, "after"):
+            self.die()
+        return await self._alive(result)
+
+
+async def _raise(error: Exception) -> None:
+    raise error
