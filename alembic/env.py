@@ -1,8 +1,8 @@
 """Runs migrations: inside the program on the connection it hands over, by hand on the database of the settings."""
 
+from alembic import context
 from sqlalchemy import Connection
 
-from alembic import context
 from orchestrator_app.config import load_settings
 from orchestrator_app.storage.database import database_url
 from orchestrator_app.storage.engines import migration_engine

@@ -48,21 +48,18 @@ def main() -> int:
     if sys.platform != "linux":
         parser.error("Memory and CPU time are read from /proc, which only Linux has.")
     effort = _QUICK if options.quick else Effort(options.rounds, options.seconds)
-    machine = _machine()
     load_before = os.getloadavg()[0]
     figures: list[Figure] = []
-    for name in options.names or SCENARIOS:
-        print(f"Measuring {name} …", file=sys.stderr, flush=True)
-        figures.extend(SCENARIOS[name](effort))
-    print(machine)
-    print(
-        f"Rounds: {effort.rounds}, of {effort.seconds:g} s for each figure.", _about(load_before), end="\n\n"
-    )
-    print(*lines(figures), sep="\n")
+    try:
+        for name in options.names or SCENARIOS:
+            print(f"Measuring {name} …", file=sys.stderr, flush=True)
+            figures.extend(SCENARIOS[name](effort))
+    finally:  # what was measured before a failure is worth seeing
+        print(_machine(), _about(effort, load_before), "", *lines(figures), sep="\n")
     if options.json:
         document = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine,
+            "machine": _machine(),
             "loadBefore": load_before,
             "rounds": effort.rounds,
             "seconds": effort.seconds,
@@ -76,11 +73,11 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def _about(load: float) -> str:
-    sentence = f"Load before the start: {load:.1f}."
+def _about(effort: Effort, load: float) -> str:
+    sentences = f"Rounds: {effort.rounds}, of {effort.seconds:g} s for each figure. Load before the start: {load:.1f}."
     if load > _BUSY * (os.cpu_count() or 1):
-        sentence += " The machine was busy: trust the ratios, not the figures."
-    return sentence
+        sentences += " The machine was busy: trust the ratios, not the figures."
+    return sentences
 
 
 if __name__ == "__main__":

@@ -2,15 +2,16 @@
 
 import asyncio
 import fcntl
+import logging
 import os
-import ssl
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from orchestrator_app.config import LOOPBACK_HOSTS, Settings
 from orchestrator_app.errors import ConfigurationError
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.guarded_transport import trusted_authorities
 from orchestrator_app.providers.registry import build_providers
 from orchestrator_app.runner.clock import SystemClock
 from orchestrator_app.runner.dispatcher import LocalDispatcher
@@ -25,6 +26,7 @@ from orchestrator_app.services.application import Application
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.catalog import Catalog
 from orchestrator_app.services.connections import Connections
+from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.example import create_example
 from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.services.health import Health
@@ -36,9 +38,12 @@ from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database, database_url
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 
+log = logging.getLogger(__name__)
+
 CALLBACK_PATH = "/api/v1/orchestrator/callback"
 KEY_CHECK = "encryption_key_check"
-STOP_GRACE_SECONDS = 25.0
+STOP_GRACE_SECONDS = 20.0
+CLOSE_SECONDS = 2.0
 _WRONG_KEY = (
     "The encryption key is not the one with which this database's secrets were stored. Put the right key into "
     "ORCHESTRATOR_ENCRYPTION_KEY or the key file; nothing was changed."
@@ -73,7 +78,7 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     clock, hub = SystemClock(), Hub()
     is_local = settings.host in LOOPBACK_HOSTS
     # Made once: reading the authorities takes longer than anything else at the start.
-    trusted = ssl.create_default_context()
+    trusted = trusted_authorities()
     guard = NetworkGuard(settings.network_allow, allow_local=is_local, own_port=settings.port)
     client = HttpClient(guard, ssl_context=trusted)
     # The simulated provider calls back to this very program, as a platform outside would; nothing else may.
@@ -114,6 +119,7 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     application = Application(
         settings=settings,
         orchestrators=Orchestrators(database, hub, now=clock.now, new_id=tokens.new_id),
+        drafts=Drafts(database, now=clock.now),
         runs=Runs(
             database,
             dispatcher,
@@ -136,11 +142,22 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         yield application
     finally:
         await engine.stop(STOP_GRACE_SECONDS)
-        await evaluator.stop()
-        for provider in providers.values():
-            await provider.close()
-        await client.close()
-        await own_client.close()
+        closing = [
+            application.drafts.close(),
+            evaluator.stop(),
+            *(provider.close() for provider in providers.values()),
+        ]
+        for close in (*closing, client.close(), own_client.close()):
+            await _in_time(close)
+
+
+async def _in_time(close: Awaitable[None]) -> None:
+    """Let something end its work; what does not end in time ends with the process."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await close
+    except TimeoutError:
+        log.warning("a part of the program did not stop in time: %r", close)
 
 
 async def _check_key(database: Database, vault: Vault) -> None:

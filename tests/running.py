@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator_app.domain.definition import Definition, Edge, Node
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.ports import ProviderGateway
+from orchestrator_app.domain.remote import RemoteCall
 from orchestrator_app.runner.dispatcher import LocalDispatcher
 from orchestrator_app.runner.engine import Engine, EngineParts
 from orchestrator_app.runner.evaluator import Evaluator
@@ -17,7 +18,7 @@ from orchestrator_app.security import tokens
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
-from orchestrator_app.services.views import NodeRunView, RunDetail
+from orchestrator_app.services.views import AttemptView, NodeRunView, RunDetail, RunSummary
 from orchestrator_app.storage import runs as run_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
@@ -34,7 +35,7 @@ def node(node_id: str, kind: str, *, disabled: bool = False, label: str = "", **
 
 def webhook(node_id: str, **config: Any) -> Node:
     """A call that the test's ``Platform`` knows by the node's id."""
-    return node(node_id, "RemoteWebhook", **{"provider": "simulated", "workflowId": node_id} | config)
+    return Node(node_id, "RemoteWebhook", node_id, {"provider": "simulated", "workflowId": node_id, **config})
 
 
 def mapper(node_id: str, *, label: str = "", mode: str = "replace", **mappings: str) -> Node:
@@ -73,6 +74,18 @@ def states_of(run: RunDetail) -> dict[str, str]:
 
 def messages_of(run: RunDetail) -> list[str]:
     return [line.message for line in run.logs]
+
+
+def failure_of(failed: RunSummary | NodeRunView | AttemptView) -> dict[str, Any]:
+    """Why it failed."""
+    assert failed.failure is not None
+    return failed.failure
+
+
+def body_of(call: RemoteCall) -> dict[str, Any]:
+    """The body of a call, which is an object."""
+    assert isinstance(call.body, dict)
+    return call.body
 
 
 def token_in(url: str) -> str:
@@ -214,8 +227,16 @@ class World:
     async def ended(self, run_id: str) -> RunDetail:
         return await self.until(run_id, lambda run: run.summary.state in ENDS)
 
+    async def at_rest(self) -> None:
+        """Return when nobody works on any run."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while tasks := self.dispatcher._tasks:
+                await asyncio.wait(tasks)
+
     async def parked(self, run_id: str) -> RunDetail:
-        """The run once only waits are left of it."""
+        """The run once only waits are left of it, and nobody works on any run."""
+        await self.until(run_id, lambda run: run.summary.state == "WAITING")
+        await self.at_rest()
         return await self.until(run_id, lambda run: run.summary.state == "WAITING")
 
     async def waiting_at(self, run_id: str, node_id: str) -> RunDetail:

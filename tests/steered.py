@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, OpenRun, WaitRecord
@@ -14,7 +14,7 @@ from orchestrator_app.domain.runs import Fact
 PATIENCE_SECONDS = 20.0
 BEGINNING = 1_700_000_000_000
 
-Step = Any
+Step: TypeAlias = Any
 """What a platform does with a call: an answer (RemoteAnswer, RemoteLook or the mere output), an error to raise, or a
 coroutine function of the call that gives one of them."""
 
@@ -150,7 +150,7 @@ class BreakableStore:
         self.writes = 0
         self.has_died = asyncio.Event()
         self._death: tuple[int, str] | None = None
-        self._before: dict[str, list[Callable[[], Awaitable[object]]]] = {}
+        self._before: dict[str, list[Callable[[], Awaitable[Any]]]] = {}
 
     def die_at(self, write: int, moment: str) -> None:
         """The process dies ``before`` or ``after`` this write is on disk."""
@@ -160,7 +160,7 @@ class BreakableStore:
         """From now on nothing is read or written any more, and nobody gets an answer."""
         self.has_died.set()
 
-    def before(self, method: str, *actions: Callable[[], Awaitable[object]]) -> None:
+    def before(self, method: str, *actions: Callable[[], Awaitable[Any]]) -> None:
         """Do this before the next call of a method, the second before the call after that, and so on."""
         self._before.setdefault(method, []).extend(actions)
 
@@ -197,9 +197,9 @@ class BreakableStore:
 
     async def _begin(self, method: str) -> None:
         await self._alive(None)
-        actions = self._before.get(method)
-        if actions:
-            await actions.pop(0)()
+        if actions := self._before.get(method):
+            action = actions.pop(0)
+            await action()
 
     async def _alive(self, value: Any) -> Any:
         if self.has_died.is_set():

@@ -3,7 +3,6 @@
 import time
 
 import sqlalchemy as sa
-
 from alembic import op
 
 revision = "0001"
@@ -51,6 +50,25 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("workspace_id", "provider", "name", name="uq_connection_name"),
     )
+    _create_drafts()
+
+
+def _create_drafts() -> None:
+    op.create_table(
+        "editor_draft",
+        sa.Column("tab", sa.String(64), nullable=False),
+        sa.Column("orchestrator_id", sa.String(36), nullable=False),
+        sa.Column("workspace_id", sa.String(36), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("definition", sa.Text, nullable=False),
+        sa.Column("updated_date", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("tab", "orchestrator_id", name="pk_editor_draft"),
+        sa.ForeignKeyConstraint(
+            ["orchestrator_id"], ["orchestrator.id"], name="fk_editor_draft_orchestrator_id"
+        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name="fk_editor_draft_workspace_id"),
+    )
+    op.create_index("ix_editor_draft_age", "editor_draft", ["updated_date"])
 
 
 def _create_orchestrators() -> None:
@@ -213,6 +231,7 @@ def _create_part(table: str, key: tuple[str, ...], *columns: sa.Column[object] |
 
 def downgrade() -> None:
     for table in (
+        "editor_draft",
         "provider_connection",
         "callback_wait",
         "payload",

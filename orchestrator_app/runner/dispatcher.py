@@ -49,6 +49,11 @@ class LocalDispatcher:
         """How many runs are being advanced now."""
         return len(self._active)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether runs wait for others to make room."""
+        return bool(self._queued)
+
     def nudge(self, run_id: str) -> asyncio.Event:
         """Set whenever something happens to a run while it is being advanced."""
         return self._nudges.setdefault(run_id, asyncio.Event())
@@ -144,12 +149,16 @@ class LocalDispatcher:
                 self.enqueue(run_id)
         except Unavailable as error:
             log.warning("due runs could not be read: %s", error.message)
+        except Exception:
+            # Nothing may end the watch over the timers.
+            log.exception("due runs could not be read")
 
     async def stop(self, grace_seconds: float) -> None:
         """See the port."""
         self.is_stopping = True
         if self._timer_task is not None:
             self._timer_task.cancel()
+            await asyncio.gather(self._timer_task, return_exceptions=True)
         for nudge in self._nudges.values():
             nudge.set()
         if self._tasks:

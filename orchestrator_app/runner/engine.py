@@ -1,20 +1,24 @@
 """The run engine: ``advance`` takes a run from its last committed fact to its end or its next wait."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import uuid4
 
-from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, Clock, ProviderGateway
+from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, Clock, ProviderGateway, WaitRecord
 from orchestrator_app.domain.runs import Fact
 from orchestrator_app.errors import LeaseLost, Unavailable
 from orchestrator_app.runner.dispatcher import LocalDispatcher
+from orchestrator_app.runner.failures import failure_of, unexpected
 from orchestrator_app.runner.rendering import Renderer
 from orchestrator_app.runner.segment import Segment
 
 log = logging.getLogger(__name__)
 
-RECORD_RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+Result = TypeVar("Result")
+
+DATABASE_RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,6 @@ class EngineParts:
         new_token: Mints a callback token.
         new_id: Mints an id.
         node_concurrency: How many nodes of one run work at once.
-        variables: Values under ``vars`` in expressions.
     """
 
     store: CheckpointStore
@@ -62,24 +65,53 @@ class Engine:
         if run is None:
             return
         try:
-            await Segment(self, run).proceed()
+            await self._proceed(Segment(self, run))
         except LeaseLost:
             log.info("run %s was cancelled or taken over", run_id)
 
+    async def _proceed(self, segment: Segment) -> None:
+        """Let a segment work. A mistake of ours ends the run: it would be made again at every further try."""
+        try:
+            await segment.proceed()
+        except LeaseLost:
+            raise
+        except Exception:
+            reference = uuid4().hex[:8]
+            log.exception("run %s broke (%s)", segment.run.run_id, reference)
+            await segment.give_up(failure_of(unexpected(reference)))
+
     async def record(self, run: ClaimedRun, facts: Sequence[Fact]) -> None:
-        """Commit facts, and keep trying while the database cannot take them: an outcome must not be lost.
+        """Commit facts; an outcome must not be lost because the database is away.
 
         Raises:
             LeaseLost: The run is not ours any more.
         """
+        await self._insisting(run, lambda: self.parts.store.record(run, facts))
+
+    async def park(self, run: ClaimedRun, wake_at: int | None) -> bool:
+        """Leave the run to its waits, unless an event came meanwhile.
+
+        Raises:
+            LeaseLost: The run is not ours any more.
+        """
+        return await self._insisting(run, lambda: self.parts.store.park(run, wake_at, self.parts.clock.now()))
+
+    async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:
+        """All waits of the run with what has arrived by now.
+
+        Raises:
+            LeaseLost: The run is not ours any more.
+        """
+        return await self._insisting(run, lambda: self.parts.store.arrivals(run))
+
+    async def _insisting(self, run: ClaimedRun, work: Callable[[], Awaitable[Result]]) -> Result:
+        """Keep trying while the database cannot be used: to give up would cut the calls that are under way."""
         failures = 0
         while True:
             try:
-                await self.parts.store.record(run, facts)
+                return await work()
             except Unavailable as error:
-                pause = RECORD_RETRY_SECONDS[min(failures, len(RECORD_RETRY_SECONDS) - 1)]
+                pause = DATABASE_RETRY_SECONDS[min(failures, len(DATABASE_RETRY_SECONDS) - 1)]
                 failures += 1
                 log.warning("run %s waits %.1f s for the database: %s", run.run_id, pause, error.message)
                 await self.parts.clock.sleep(pause)
-            else:
-                return

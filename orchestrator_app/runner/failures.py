@@ -1,5 +1,8 @@
 """From errors to the failures that the journal keeps, and whether another try makes sense."""
 
+import json
+from typing import Any
+
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from orchestrator_app.domain.runs import Failure
@@ -11,6 +14,7 @@ from orchestrator_app.errors import (
     ProviderError,
 )
 
+# Pauses grow up to this, or stay at the base if that is longer.
 MAX_RETRY_DELAY_SECONDS = 60.0
 
 
@@ -27,7 +31,18 @@ def failure_of(error: OrchestratorError) -> Failure:
             "remoteStatus": error.remote_status,
         }
         detail = {key: value for key, value in named.items() if value not in {"", None}} | detail
-    return Failure(code, error.message, error.hint, detail)
+    # What is no JSON must not keep the failure from being written down.
+    facts: dict[str, Any] = json.loads(json.dumps(detail, default=str))
+    return Failure(code, error.message, error.hint, facts)
+
+
+def unexpected(reference: str) -> NodeFailed:
+    """The error that stands for a mistake of ours, whose details only the server's log has."""
+    return NodeFailed(
+        "An unexpected error happened inside Orchestrator.",
+        code="internal_error",
+        hint=f"The log of the server has the details under {reference}.",
+    )
 
 
 def may_retry(error: OrchestratorError, *, is_idempotent: bool) -> bool:
@@ -52,4 +67,5 @@ def retry_delay_seconds(error: OrchestratorError, *, attempt: int, base_seconds:
         return error.retry_after_seconds
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempt
-    return wait_random_exponential(multiplier=base_seconds, max=MAX_RETRY_DELAY_SECONDS)(state)
+    most = max(MAX_RETRY_DELAY_SECONDS, base_seconds)
+    return wait_random_exponential(multiplier=base_seconds, max=most)(state)

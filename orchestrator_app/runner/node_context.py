@@ -18,12 +18,10 @@ from orchestrator_app.runner.rendering import Renderer
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The node completed. ``handles`` names the outputs to take; ``response`` completes the attempt's record."""
+    """The node completed. ``handles`` names the outputs to take."""
 
     output: JsonValue
     handles: tuple[str, ...] = ("out",)
-    status_code: int | None = None
-    response: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +31,6 @@ class Parked:
     reason: WaitReason
     wake_at: int | None
     memo: JsonObject = field(default_factory=dict[str, Any])
-    status_code: int | None = None
-    response: JsonObject | None = None
     log: str = ""
 
 
@@ -50,6 +46,7 @@ class NodeContext:
         memo: What the handler left when it parked the node, else empty.
         waits: Callback waits of this node, with what has arrived.
         begin_attempt: Commits that a call is about to leave, given its redacted summary.
+        note_answer: Completes the attempt's record with status and summary of an answer, whatever becomes of it.
         open_wait: Mints a callback token for this attempt and commits it.
         say: Adds a line to the run's log with the next commit.
     """
@@ -67,6 +64,7 @@ class NodeContext:
     memo: JsonObject
     waits: list[WaitRecord]
     begin_attempt: Callable[[JsonObject], Awaitable[None]]
+    note_answer: Callable[[int, JsonObject], None]
     open_wait: Callable[[], Awaitable[WaitRecord]]
     say: Callable[[str, LogLevel], None]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from orchestrator_app.domain.definition import Node
-from orchestrator_app.domain.json_values import JsonObject, JsonValue, size_of
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import is_idempotent, setting
 from orchestrator_app.domain.ports import NodeRecord, WaitRecord
 from orchestrator_app.domain.runs import (
@@ -21,17 +21,16 @@ from orchestrator_app.domain.runs import (
     NodeState,
     WaitOpened,
 )
-from orchestrator_app.errors import LeaseLost, NodeFailed, OrchestratorError, OutcomeUnknown
-from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_seconds
+from orchestrator_app.errors import LeaseLost, OrchestratorError, OutcomeUnknown
+from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_seconds, unexpected
 from orchestrator_app.runner.handlers.registry import handler_for
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
+from orchestrator_app.runner.sizes import check_output
 
 if TYPE_CHECKING:
     from orchestrator_app.runner.segment import Segment
 
 log = logging.getLogger(__name__)
-
-MAX_OUTPUT_BYTES = 1_048_576
 
 
 class NodeWork:
@@ -55,14 +54,15 @@ class NodeWork:
         self._is_on_disk = record is not None
         self._has_open_attempt = self._record.attempt_is_open
         self._facts: list[Fact] = []
+        self._status_code: int | None = None
+        self._response: JsonObject | None = None
 
     async def proceed(self) -> None:
         """Work; whatever happens to the node is committed, and only what happens to the run is raised."""
         try:
             if self._record.state is NodeState.RUNNING and self._has_open_attempt:
                 self._take_up_interrupted_attempt()
-            outcome = await self._work()
-            _check_size(outcome)
+            await self._settle(await self._work())
         except LeaseLost:
             raise
         except OrchestratorError as error:
@@ -70,15 +70,7 @@ class NodeWork:
         except Exception:
             reference = uuid4().hex[:8]
             log.exception("node %s of run %s broke (%s)", self._node.id, self._run.run_id, reference)
-            await self._fail_or_retry(
-                NodeFailed(
-                    "An unexpected error happened inside Orchestrator.",
-                    code="internal_error",
-                    hint=f"The log of the server has the details under {reference}.",
-                )
-            )
-        else:
-            await self._settle(outcome)
+            await self._fail_or_retry(unexpected(reference))
 
     def _take_up_interrupted_attempt(self) -> None:
         """Decide about a call that was under way when the process ended.
@@ -123,6 +115,7 @@ class NodeWork:
             memo=self._record.memo,
             waits=segment.waits_of(self._node.id),
             begin_attempt=self._begin_attempt,
+            note_answer=self._note_answer,
             open_wait=self._open_wait,
             say=self._say,
         )
@@ -138,9 +131,12 @@ class NodeWork:
         """The fact that the node began, unless it is on disk already."""
         if self._is_on_disk:
             return []
-        self._is_on_disk = True
         self._record.started_at = now
         return [NodeStarted(self._node.id, self._data, now)]
+
+    async def _commit(self, facts: list[Fact]) -> None:
+        await self._engine.record(self._run, facts)
+        self._is_on_disk = self._is_on_disk or any(isinstance(fact, NodeStarted) for fact in facts)
 
     async def _begin_attempt(self, request: JsonObject) -> None:
         now = self._clock.now()
@@ -150,11 +146,14 @@ class NodeWork:
             *self._take_facts(),
             AttemptStarted(self._node.id, number, request, now),
         ]
-        await self._engine.record(self._run, facts)
+        await self._commit(facts)
         self._record.attempt = number
         self._record.state = NodeState.RUNNING
         self._record.wait_reason, self._record.wake_at = None, None
         self._has_open_attempt = True
+
+    def _note_answer(self, status_code: int, response: JsonObject) -> None:
+        self._status_code, self._response = status_code, response
 
     async def _open_wait(self) -> WaitRecord:
         number = self._record.attempt + 1
@@ -162,19 +161,21 @@ class NodeWork:
         wait = WaitRecord(parts.new_id(), self._node.id, number, parts.new_token())
         now = self._clock.now()
         opened = WaitOpened(wait.wait_id, self._node.id, number, wait.token, now)
-        await self._engine.record(self._run, [*self._start_facts(now), opened])
+        await self._commit([*self._start_facts(now), opened])
         self._run.waits.append(wait)
         return wait
 
     async def _settle(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            check_output(outcome.output)
         now = self._clock.now()
-        facts = [*self._take_facts(), *self._attempt_end(outcome, now)]
+        facts = [*self._take_facts(), *self._attempt_end(now)]
         if isinstance(outcome, Parked):
             facts = [*self._start_facts(now), *facts]
             facts.append(NodeParked(self._node.id, outcome.reason, outcome.wake_at, outcome.memo, now))
             if outcome.log:
                 facts.append(Logged(outcome.log, now, self._node.id))
-            await self._engine.record(self._run, facts)
+            await self._commit(facts)
             self._keep(NodeState.WAITING, now, wait=outcome)
             return
         ended = NodeEnded(
@@ -186,15 +187,19 @@ class NodeWork:
             input=self._data,
             has_input=not self._is_on_disk,
         )
-        await self._engine.record(self._run, [*facts, ended])
+        await self._commit([*facts, ended])
         self._keep(NodeState.COMPLETED, now, done=outcome)
 
-    def _attempt_end(self, outcome: Outcome, now: int) -> list[Fact]:
+    def _attempt_end(
+        self, now: int, failure: Failure | None = None, next_try_at: int | None = None
+    ) -> list[Fact]:
+        """The fact that the call under way has an outcome, if there is one under way."""
         if not self._has_open_attempt:
             return []
-        self._has_open_attempt = False
+        status = failure.detail.get("remoteStatus") if failure else None
+        status_code = status if isinstance(status, int) else self._status_code
         number = self._record.attempt
-        return [AttemptEnded(self._node.id, number, now, outcome.status_code, outcome.response)]
+        return [AttemptEnded(self._node.id, number, now, status_code, self._response, failure, next_try_at)]
 
     async def _fail_or_retry(self, error: OrchestratorError) -> None:
         now = self._clock.now()
@@ -203,9 +208,10 @@ class NodeWork:
         most = setting(self._node, "retryAttempts")
         retries = int(most) if isinstance(most, int) else 0
         attempt = self._record.attempt
-        is_attempt = self._has_open_attempt
         will_retry = (
-            is_attempt and attempt <= retries and may_retry(error, is_idempotent=is_idempotent(self._node))
+            self._has_open_attempt
+            and attempt <= retries
+            and may_retry(error, is_idempotent=is_idempotent(self._node))
         )
         next_try_at: int | None = None
         if will_retry:
@@ -213,17 +219,13 @@ class NodeWork:
             base_seconds = (base if isinstance(base, int) else 1_000) / 1000
             delay = retry_delay_seconds(error, attempt=attempt, base_seconds=base_seconds)
             next_try_at = now + int(delay * 1000)
-        if is_attempt:
-            status = failure.detail.get("remoteStatus")
-            status_code = status if isinstance(status, int) else None
-            facts.append(AttemptEnded(self._node.id, attempt, now, status_code, None, failure, next_try_at))
-            self._has_open_attempt = False
+        facts += self._attempt_end(now, failure, next_try_at)
         if next_try_at is not None:
             pause = (next_try_at - now) / 1000
             said = f"Attempt {attempt} failed: {failure.message} Next try in {pause:.1f} s."
             facts.append(NodeParked(self._node.id, "retry", next_try_at, {}, now))
             facts.append(Logged(said, now, self._node.id, "warning"))
-            await self._engine.record(self._run, facts)
+            await self._commit(facts)
             self._keep(NodeState.WAITING, now, wait=Parked("retry", next_try_at))
             return
         ended = NodeEnded(
@@ -235,7 +237,7 @@ class NodeWork:
             has_input=not self._is_on_disk,
         )
         facts += [ended, Logged(failure.message, now, self._node.id, "error")]
-        await self._engine.record(self._run, facts)
+        await self._commit(facts)
         self._keep(NodeState.FAILED, now, failure=failure)
 
     def _keep(
@@ -264,19 +266,4 @@ class NodeWork:
                 started_at=record.started_at,
                 ended_at=now if state.is_end else None,
             )
-        )
-
-
-def _check_size(outcome: Outcome) -> None:
-    """Refuse an output that is too large to be kept.
-
-    Raises:
-        NodeFailed: With the sizes.
-    """
-    size = size_of(outcome.output) if isinstance(outcome, Done) else 0
-    if size > MAX_OUTPUT_BYTES:
-        raise NodeFailed(
-            f"The output has {size:,} bytes; at most {MAX_OUTPUT_BYTES:,} can be kept.",
-            code="output_too_large",
-            hint="Let the remote workflow answer with less, for instance a link to the data.",
         )

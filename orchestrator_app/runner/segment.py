@@ -209,7 +209,7 @@ class Segment:
 
     async def _take_arrivals(self) -> None:
         self.parts.dispatcher.seen(self.run.run_id)
-        self.run.waits = await self.parts.store.arrivals(self.run)
+        self.run.waits = await self.engine.arrivals(self.run)
 
     async def _pause(self) -> bool:
         """Nothing runs and something waits: linger for a short wait, else park the run. True when parked."""
@@ -217,14 +217,16 @@ class Segment:
         times = [wake_at for wake_at in wakes if wake_at is not None]
         wake_at = min(times) if times else None
         now = self.parts.clock.now()
-        if wake_at is not None and wake_at - now <= LINGER_MS:
+        # Who lingers keeps others from their turn: when some wait for theirs, the run is parked all the same.
+        may_linger = not self.parts.dispatcher.is_crowded
+        if wake_at is not None and wake_at - now <= LINGER_MS and may_linger:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, (wake_at - now) / 1000)):
                     await self._nudge.wait()
             if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
                 await self._take_arrivals()
             return False
-        if await self.parts.store.park(self.run, wake_at, now):
+        if await self.engine.park(self.run, wake_at):
             if wake_at is not None:
                 self.parts.dispatcher.wake_at(self.run.run_id, wake_at)
             return True
@@ -235,12 +237,7 @@ class Segment:
         now = self.parts.clock.now()
         facts: list[Fact] = []
         if is_failing:
-            reached = {node_id for node_id, known in self.progress.items() if known.state.is_end}
-            facts = [
-                NodeEnded(node_id, NodeState.SKIPPED, now)
-                for node_id in self.graph.order
-                if node_id not in reached
-            ]
+            facts = self._node_ends(now)
             node_id, failure = self._first_failure()
             label = self.graph.nodes[node_id].label
             detail: JsonObject = {"nodeId": node_id, "node": label}
@@ -253,15 +250,30 @@ class Segment:
             facts.append(RunEnded(RunState.COMPLETED, now, output=output))
         await self.engine.record(self.run, facts)
 
-    def _first_failure(self) -> tuple[str, Failure]:
-        failed = [
-            record
-            for node_id, record in self.records.items()
-            if record.state is NodeState.FAILED and record.failure and not self.graph.handles_errors(node_id)
+    def _node_ends(self, now: int) -> list[Fact]:
+        """The ends of all nodes that have none: those that began are cancelled, the others skipped."""
+        return [
+            NodeEnded(node_id, NodeState.CANCELLED if node_id in self.progress else NodeState.SKIPPED, now)
+            for node_id in self.graph.order
+            if node_id not in self.progress or not self.progress[node_id].state.is_end
         ]
-        first = min(failed, key=lambda record: record.ended_at or 0)
-        failure = first.failure or Failure("internal_error", "It failed without a reason.")
-        return first.node_id, failure
+
+    def _first_failure(self) -> tuple[str, Failure]:
+        """Id and failure of the node that failed the run."""
+        failed = [
+            (record.ended_at or 0, node_id, record.failure)
+            for node_id, record in self.records.items()
+            if record.failure is not None and not self.graph.handles_errors(node_id)
+        ]
+        _, node_id, failure = min(failed, key=lambda item: item[0])
+        return node_id, failure
+
+    async def give_up(self, failure: Failure) -> None:
+        """End the run although its nodes have not."""
+        now = self.parts.clock.now()
+        ends = self._node_ends(now)
+        said = Logged(failure.message, now, level="error")
+        await self.engine.record(self.run, [*ends, said, RunEnded(RunState.FAILED, now, failure=failure)])
 
     async def _abandon_tasks(self) -> None:
         """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""

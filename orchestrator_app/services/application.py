@@ -9,6 +9,7 @@ from orchestrator_app.runner.hub import Hub
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.catalog import Catalog
 from orchestrator_app.services.connections import Connections
+from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.health import Health
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
@@ -23,6 +24,7 @@ class Application:
 
     settings: Settings
     orchestrators: Orchestrators
+    drafts: Drafts
     runs: Runs
     callbacks: Callbacks
     connections: Connections

@@ -7,13 +7,13 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from alembic import command
 from orchestrator_app.errors import ConfigurationError
 from orchestrator_app.storage.engines import is_sqlite_url, migration_engine, reading_engine
 

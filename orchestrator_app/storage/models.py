@@ -235,3 +235,17 @@ class ProviderConnection(Table, table=True):
     checked_date: int | None = Field(default=None, sa_column=_time("checked_date"))
     created_date: int = Field(sa_column=_time("created_date", nullable=False))
     updated_date: int = Field(sa_column=_time("updated_date", nullable=False))
+
+
+class EditorDraft(Table, table=True):
+    """What one browser tab has drawn and not saved, so that neither a reload nor a restart loses it."""
+
+    __tablename__ = "editor_draft"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (Index("ix_editor_draft_age", "updated_date"),)
+
+    tab: str = Field(primary_key=True, max_length=64)
+    orchestrator_id: str = Field(primary_key=True, foreign_key="orchestrator.id", max_length=ID_LENGTH)
+    workspace_id: str = Field(foreign_key="workspace.id", max_length=ID_LENGTH)
+    version: int
+    definition: str = Field(sa_column=_text("definition", nullable=False))
+    updated_date: int = Field(sa_column=_time("updated_date", nullable=False))

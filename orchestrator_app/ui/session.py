@@ -22,7 +22,7 @@ def workspace_of(_state: rx.State) -> str:
     return DEFAULT_WORKSPACE
 
 
-def show(state: rx.State, **values: Any) -> None:
+def show(state: rx.State, /, **values: Any) -> None:
     """Set the vars whose value is another one now. Reflex sends every var that is set, however large, again."""
     for name, value in values.items():
         if getattr(state, name) != value:

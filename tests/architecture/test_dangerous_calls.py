@@ -13,7 +13,6 @@ FORBIDDEN_ARGUMENTS = {"verify": False, "ssl": False, "check_hostname": False, "
 # The one place for each library: the client, and the transport beneath it that refuses forbidden addresses.
 CLIENT_MODULES = {
     "httpx": "orchestrator_app/providers/client.py",
-    "httpx_aiohttp": "orchestrator_app/providers/client.py",
     "aiohttp": "orchestrator_app/providers/guarded_transport.py",
 }
 CLIENTS = frozenset({"AsyncClient", "Client", "ClientSession"})

@@ -54,7 +54,9 @@ def section(page: Path, heading: str) -> str:
     """What stands below a heading, up to the next one of its level or above."""
     level = heading.partition(" ")[0]
     found = re.search(
-        rf"^{re.escape(heading)}$\n(?P<text>.*?)(?=^#{{1,{len(level)}}} |\Z)", read(page), re.M | re.S
+        rf"^{re.escape(heading)}$\n(?P<text>.*?)(?=^#{{1,{len(level)}}} |\Z)",
+        read(page),
+        re.MULTILINE | re.DOTALL,
     )
     assert found, f"{page.name} has no heading “{heading}”"
     return found["text"]
@@ -95,7 +97,9 @@ def test_every_page_can_be_reached_from_the_readme():
 
 @each_page
 def test_every_command_is_a_target_of_make(page: Path):
-    written = " ".join([*CODE.findall(prose(page)), *(match["code"] for match in CODE_BLOCK.finditer(read(page)))])
+    written = " ".join(
+        [*CODE.findall(prose(page)), *(match["code"] for match in CODE_BLOCK.finditer(read(page)))]
+    )
     assert set(MAKE.findall(written)) <= set(TARGET.findall(read(ROOT / "Makefile")))
 
 
@@ -188,10 +192,16 @@ def test_the_page_of_node_kinds_tells_every_config_key(kind: NodeKind):
 
 
 def test_the_page_of_platforms_tells_what_each_can_do():
-    told = {row[0].rpartition("`")[0].rpartition("`")[2]: row[1:] for row in rows(read(DOCS / "providers.md"))[:6]}
-    can = {key: PROVIDERS[key].capabilities if key in PROVIDERS else frozenset[Capability]() for key in WEBHOOK_PROVIDERS}
+    told = {
+        row[0].rpartition("`")[0].rpartition("`")[2]: row[1:] for row in rows(read(DOCS / "providers.md"))[:6]
+    }
+    can = {
+        key: PROVIDERS[key].capabilities if key in PROVIDERS else frozenset[Capability]()
+        for key in WEBHOOK_PROVIDERS
+    }
     assert told == {
-        key: ["yes" if capability in having else "no" for capability in Capability] for key, having in can.items()
+        key: ["yes" if capability in having else "no" for capability in Capability]
+        for key, having in can.items()
     }
 
 
@@ -203,7 +213,9 @@ def test_the_page_of_platforms_tells_every_simulated_workflow():
 def test_the_page_of_the_architecture_names_every_part():
     text = read(DOCS / "architecture.md")
     package = ROOT / PRODUCT
-    parts = [path.name for path in package.glob("*.py")] + [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    parts = [path.name for path in package.glob("*.py")] + [
+        f"{path.parent.name}/" for path in package.glob("*/__init__.py")
+    ]
     assert [part for part in parts if not re.search(rf"[ ─]{re.escape(part)}", text)] == []
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from orchestrator_app.domain.expressions import MAX_SOURCE_LENGTH, MISSING
 from orchestrator_app.domain.mapping import MAX_INDEX, MAX_STEPS
@@ -15,7 +16,9 @@ from orchestrator_app.runner.rendering import Renderer
 from tests.architecture.test_docs import CODE_BLOCK, DOCS, read, rows, section
 
 PAGE = DOCS / "expressions.md"
-BLOCKS = [json.loads(match["code"]) for match in CODE_BLOCK.finditer(read(PAGE)) if match["language"] == "json"]
+BLOCKS = [
+    json.loads(match["code"]) for match in CODE_BLOCK.finditer(read(PAGE)) if match["language"] == "json"
+]
 SCOPE = Scope(**BLOCKS[0])
 MAPPED = BLOCKS[1]
 
@@ -31,7 +34,7 @@ def code_of(cell: str) -> str:
     return match["code"]
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def renderer() -> AsyncIterator[Renderer]:
     evaluator = Evaluator(workers=1, limits=Limits(seconds=20.0))
     await evaluator.start()
@@ -52,7 +55,9 @@ KINDS: dict[str, Render] = {
     [(heading, *example) for heading in KINDS for example in examples(heading)],
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_an_example_gives_what_stands_beside_it(renderer: Renderer, heading: str, text: str, value: str):
+async def test_an_example_gives_what_stands_beside_it(
+    renderer: Renderer, heading: str, text: str, value: str
+):
     assert await KINDS[heading](renderer, text) == json.loads(value)
 
 

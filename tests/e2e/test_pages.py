@@ -104,14 +104,18 @@ VIEWS: dict[str, Callable[[Page, Program], None]] = {
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_sound(browser: Browser, program: Program, screen: str, scheme: str) -> None:
-    with watched_page(browser, viewport=SCREENS[screen], color_scheme=scheme, has_touch=screen == "phone") as page:
+    with watched_page(
+        browser, viewport=SCREENS[screen], color_scheme=scheme, has_touch=screen == "phone"
+    ) as page:
         findings: dict[str, list[str]] = {}
         for name, open_view in VIEWS.items():
             open_view(page, program)
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= SCREENS[screen]["width"], f"{name} is wider than the screen: {width}"
             # What moves into place would be measured half transparent.
-            page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => 0)))")
+            page.evaluate(
+                "Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => 0)))"
+            )
             if PICTURES:
                 page.screenshot(path=Path(PICTURES) / f"{name}-{screen}-{scheme}.png")
             found = [

@@ -20,3 +20,9 @@ async def sqlite_world(sqlite_database: Database) -> AsyncIterator[World]:
     """For what has nothing to do with the database."""
     async with open_world(sqlite_database) as opened:
         yield opened
+
+
+@pytest.fixture
+def shortest_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn at random is the least that can be drawn."""
+    monkeypatch.setattr("random.uniform", lambda least, most: least)

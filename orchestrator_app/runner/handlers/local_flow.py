@@ -6,6 +6,7 @@ from orchestrator_app.domain.remote import RemoteCall
 from orchestrator_app.errors import NodeFailed
 from orchestrator_app.runner.handlers.remote_webhook import milliseconds, response_summary
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
+from orchestrator_app.runner.sizes import noted
 
 BUILT_IN_CONNECTION = "simulated"
 
@@ -36,11 +37,13 @@ class LocalFlowHandler:
             "method": call.method,
             "url": call.url,
             "flowId": call.workflow_id,
-            "body": call.body,
+            "body": noted(call.body),
         }
         redacted = context.gateway.redact(context.run.workspace_id, call, summary)
         await context.begin_attempt(redacted if isinstance(redacted, dict) else {})
         answer = await context.gateway.execute(context.run.workspace_id, call)
+        kept = context.gateway.redact(context.run.workspace_id, call, answer.output)
+        context.note_answer(answer.status_code, response_summary(answer, kept))
         if answer.state in {"failed", "cancelled"}:
             raise NodeFailed(
                 f"The flow failed: {answer.message}",
@@ -48,8 +51,7 @@ class LocalFlowHandler:
                 hint="Look at the flow in Flowise.",
                 context={"remoteStatus": answer.status_code},
             )
-        kept = context.gateway.redact(context.run.workspace_id, call, answer.output)
-        return Done(answer.output, status_code=answer.status_code, response=response_summary(answer, kept))
+        return Done(answer.output)
 
     async def resume(self, context: NodeContext) -> Outcome:
         """Never parked, so the same as starting."""

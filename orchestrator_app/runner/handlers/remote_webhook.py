@@ -7,9 +7,10 @@ from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import completion_of, is_idempotent, setting
 from orchestrator_app.domain.ports import WaitRecord
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall
-from orchestrator_app.errors import NodeFailed, ProviderError
+from orchestrator_app.errors import NodeFailed, ProviderBusy, ProviderError
 from orchestrator_app.runner.handlers.condition import is_true
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
+from orchestrator_app.runner.sizes import noted
 
 POLL_JITTER = 0.1
 # Looks that fail because the platform cannot be reached do not count as looks; this long an outage ends the node.
@@ -26,15 +27,18 @@ def milliseconds(context: NodeContext, key: str) -> int:
 
 
 def with_callback(body: JsonValue, template: str, url: str, token: str) -> JsonValue:
-    """The body with callback address and token, unless it is no object or the template places them itself."""
+    """The body with callback address and token, unless it is no object or the template places them itself.
+
+    They win over what the data has under these names: that was handed out by another node for another callback.
+    """
     if not isinstance(body, dict) or "callbackUrl" in template or "correlationToken" in template:
         return body
-    return {"callbackUrl": url, "correlationToken": token} | body
+    return body | {"callbackUrl": url, "correlationToken": token}
 
 
 def response_summary(answer: RemoteAnswer, body: JsonValue) -> JsonObject:
     """What the attempt's record keeps of an answer."""
-    summary: JsonObject = {"status": answer.status_code, "headers": dict(answer.headers), "body": body}
+    summary: JsonObject = {"status": answer.status_code, "headers": dict(answer.headers), "body": noted(body)}
     if answer.remote_id:
         summary["executionId"] = answer.remote_id
     if answer.link:
@@ -54,7 +58,7 @@ class RemoteWebhookHandler:
             "method": call.method,
             "url": call.url,
             "headers": {name: value for name, value in call.headers.items()},  # noqa: C416 - a copy of JSON values
-            "body": call.text_body if call.text_body is not None else call.body,
+            "body": noted(call.text_body if call.text_body is not None else call.body),
             "provider": call.provider,
             "workflowId": call.workflow_id,
             "correlationId": call.correlation_id,
@@ -64,7 +68,7 @@ class RemoteWebhookHandler:
         await context.begin_attempt(redacted if isinstance(redacted, dict) else {})
         answer = await context.gateway.execute(context.run.workspace_id, call)
         kept = context.gateway.redact(context.run.workspace_id, call, answer.output)
-        response = response_summary(answer, kept)
+        context.note_answer(answer.status_code, response_summary(answer, kept))
         if answer.state == "running" and completion == "poll":
             memo: JsonObject = {
                 "memo": answer.memo,
@@ -76,8 +80,6 @@ class RemoteWebhookHandler:
                 "poll",
                 self._next_look(context),
                 memo,
-                answer.status_code,
-                response,
                 log=f"Started on {call.provider}; polling for the result.",
             )
         if answer.state in {"failed", "cancelled"}:
@@ -86,12 +88,9 @@ class RemoteWebhookHandler:
             )
         if completion == "callback":
             deadline = context.clock.now() + milliseconds(context, "callbackTimeout")
-            memo = {"answer": answer.output}
-            return Parked(
-                "callback", deadline, memo, answer.status_code, response, log="Waiting for the call back."
-            )
+            return Parked("callback", deadline, log="Waiting for the call back.")
         await self._check_success(context, answer.output)
-        return Done(answer.output, status_code=answer.status_code, response=response)
+        return Done(answer.output)
 
     async def resume(self, context: NodeContext) -> Outcome:
         """Look again, or take the callback."""
@@ -106,8 +105,13 @@ class RemoteWebhookHandler:
         node, renderer = context.node, context.renderer
         scope = context.scope
         if wait is not None and completion == "callback":
-            own = {"callbackUrl": context.callback_url(wait.token), "correlationToken": wait.token}
-            scope = replace(scope, run=scope.run | own)
+            own: JsonObject = {
+                "callbackUrl": context.callback_url(wait.token),
+                "correlationToken": wait.token,
+            }
+            names = {node.id} if node.label in context.graph.nodes else {node.id, node.label}
+            nodes = scope.nodes | {name: scope.nodes.get(name, {}) | own for name in names}
+            scope = replace(scope, run=scope.run | own, nodes=nodes)
         headers_config = setting(node, "headers")
         headers = {
             name: await renderer.text(str(value), scope)
@@ -180,10 +184,10 @@ class RemoteWebhookHandler:
         kept |= {"memo": look.memo, "looks": looks, "remoteId": look.remote_id or memo.get("remoteId", "")}
         if look.state == "completed":
             await self._check_success(context, look.output)
-            note: JsonObject = {"executionId": look.remote_id, "looks": looks, "body": look.output}
-            if look.link:
-                note["link"] = look.link
-            return Done(look.output, response=note)
+            if look.remote_id:
+                where = f"execution {look.remote_id} {look.link}".rstrip()
+                context.say(f"The result is that of {where}.", "info")
+            return Done(look.output)
         if look.state in {"failed", "cancelled"}:
             raise self._remote_failure(look.state, look.message, look.link, look.remote_id, None)
         unknown = kept["unknown"] = int(str(memo.get("unknown", 0))) + 1 if look.state == "unknown" else 0
@@ -213,7 +217,10 @@ class RemoteWebhookHandler:
             raise error
         if since is None:
             context.say(f"Polling goes on although a look failed: {error.message}", "warning")
-        return Parked("poll", self._next_look(context), context.memo | {"outageSince": first})
+        next_look = self._next_look(context)
+        if isinstance(error, ProviderBusy) and error.retry_after_seconds is not None:
+            next_look = max(next_look, now + int(error.retry_after_seconds * 1000))
+        return Parked("poll", next_look, context.memo | {"outageSince": first})
 
     async def _called_back(self, context: NodeContext) -> Outcome:
         arrived = next((wait for wait in context.waits if wait.has_arrived), None)

@@ -7,7 +7,14 @@ from orchestrator_app.domain.definition import ERROR_HANDLE, OUT_HANDLE, Definit
 from orchestrator_app.domain.node_kinds import NODE_KINDS, output_handles, setting
 from orchestrator_app.domain.runs import NodeState
 from orchestrator_app.services.views import NodeStatus
-from orchestrator_app.ui.canvas.events import GraphShape, HandleShape, KindShape, NodePatch, NodeProblem, NodeShape
+from orchestrator_app.ui.canvas.events import (
+    GraphShape,
+    HandleShape,
+    KindShape,
+    NodePatch,
+    NodeProblem,
+    NodeShape,
+)
 from orchestrator_app.ui.canvas.events import NodeStatus as StatusShape
 
 SUMMARY_LENGTH = 60

@@ -138,11 +138,11 @@ def workflow_chooser() -> rx.Component:
 
     def row(item: Any) -> rx.Component:
         return rx.el.button(
-            rx.el.span(item["name"], class_name="o-choice-name"),
-            rx.cond(item["isActive"] == "", rx.el.span("inactive", class_name="o-choice-note")),
-            rx.el.span(item["id"], class_name="o-choice-id"),
+            rx.el.span(item["name"], class_name="o-pick-name"),
+            rx.cond(item["isActive"] == "", rx.el.span("inactive", class_name="o-pick-note")),
+            rx.el.span(item["id"], class_name="o-pick-id"),
             type="button",
-            class_name="o-choice",
+            class_name="o-pick",
             on_click=State.take_workflow(item["id"]),
         )
 
@@ -162,7 +162,7 @@ def workflow_chooser() -> rx.Component:
                 skeleton_rows(5),
                 rx.cond(
                     State.workflows.length() > 0,
-                    rx.el.div(rx.foreach(State.workflows, row), class_name="o-choices"),
+                    rx.el.div(rx.foreach(State.workflows, row), class_name="o-picks"),
                     rx.el.p("Nothing found.", class_name="o-field-help"),
                 ),
             ),

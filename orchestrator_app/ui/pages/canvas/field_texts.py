@@ -100,7 +100,8 @@ def rows_value(key: str, rows: Sequence[Row], before: Node) -> tuple[JsonValue, 
 
     Args:
         key: headers, mappings or cases.
-        rows: As they stand in the drawer. For cases, ``was`` is the branch that the row stood for before.
+        rows: As they stand in the drawer. For cases, ``was`` is the branch that a row stood for before; it becomes the
+            one for which it stands now.
         before: The node whose rows they are.
     """
     match key:
@@ -127,16 +128,16 @@ def _headers(rows: Sequence[Row]) -> tuple[JsonValue, dict[str, str]]:
 def _cases(rows: Sequence[Row], default: str) -> tuple[JsonValue, dict[str, str]]:
     """A name that is no branch's own is not taken: the edges of two branches could not be told apart any more."""
     refused: dict[str, str] = {}
-    wanted = [row["handle"].strip() for row in rows]
-    kept = [row.get("was", "") for row in rows]
     names: list[str] = []
-    for index, (name, was) in enumerate(zip(wanted, kept, strict=True)):
-        others = {*names, *kept[index + 1 :], *wanted[index + 1 :], default}
-        reason = branch_problem(name, others)
+    for index, row in enumerate(rows):
+        name, was = row["handle"].strip(), row.get("was", "")
+        later = {other.get(column, "").strip() for other in rows[index + 1 :] for column in ("handle", "was")}
+        reason = branch_problem(name, {*names, *later, default})
         if reason and was and name != was:
             refused[f"cases[{index}]"] = f"{reason} Until then this branch is still called “{was}”."
-            name = was  # noqa: PLW2901 - the old name counts
+            name = was
         names.append(name)
+        row["was"] = name
     return [
         {"expression": row["expression"], "handle": name} for row, name in zip(rows, names, strict=True)
     ], refused

@@ -1,18 +1,19 @@
 """Running what is on the canvas, and watching it there: pushed by the hub, read from the rows."""
 
 import asyncio
-import json
 import time
 from typing import Any
 
 import reflex as rx
 
+from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.runs import RunState
-from orchestrator_app.errors import InvalidDefinition, NotFound, OrchestratorError, OutdatedVersion
+from orchestrator_app.errors import BadRequest, Conflict, NotFound, OrchestratorError, OutdatedVersion
+from orchestrator_app.security.json_input import read_json
 from orchestrator_app.services.views import RunLive, RunSummary
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import status_shapes
-from orchestrator_app.ui.components.node_run import NodeRunTexts
+from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.session import application, show_error, workspace_of
 
@@ -47,7 +48,8 @@ class LiveState(NodeRunTexts, EditorState):
 
     _seq: int = -1
     _dismissed: str = ""
-    _watcher: str = ""
+    _watcher: int = 0
+    _input_of: str = ""
 
     @rx.event(background=True)
     @reads
@@ -55,10 +57,12 @@ class LiveState(NodeRunTexts, EditorState):
         """Follow this orchestrator until the tab leaves the page."""
         async with self:
             orchestrator_id, workspace_id = self._address(), workspace_of(self)
-            watcher = self._watcher = f"{orchestrator_id}@{time.monotonic_ns()}"
+            watcher = self._watcher = time.monotonic_ns()
             self._forget_run()
-        hub = application().hub
-        async with hub.subscribe(workspace_id, orchestrator_id=orchestrator_id) as changes:
+            if orchestrator_id != self._input_of:
+                # What was entered for another orchestrator would only puzzle here.
+                self._input_of, self.run_input, self.is_asking = orchestrator_id, "{}", False
+        async with application().hub.subscribe(workspace_id, orchestrator_id=orchestrator_id) as changes:
             kinds = {"run", "orchestrator"}
             while True:
                 live = await self._newest(workspace_id, orchestrator_id) if "run" in kinds else None
@@ -68,8 +72,12 @@ class LiveState(NodeRunTexts, EditorState):
                         return
                     self._show_version(version)
                     self._show_live(live)
+                    must_load = version > 0 and not self.is_loaded
                     needs_detail = bool(self.selected_id and self.run_id and live)
                     run_id = self.run_id
+                if must_load:
+                    # The page could not be filled when it was opened; now it can.
+                    yield EditorState.load
                 if needs_detail:
                     await self._refresh_detail(workspace_id, run_id)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -130,6 +138,7 @@ class LiveState(NodeRunTexts, EditorState):
         self.run_failure = self.run_hint = ""
         self.statuses, self.edge_states = {}, {}
         self.tab = "settings"
+        self._forget_node_run()
 
     @rx.event
     @reads
@@ -148,7 +157,7 @@ class LiveState(NodeRunTexts, EditorState):
             return
         if self.run_input in {"", "{}"}:
             last = await application().runs.last_input(workspace_of(self), self._document.orchestrator_id)
-            self.run_input = json.dumps(last, indent=2, ensure_ascii=False)
+            self.run_input = pretty(last)
         self.input_problem, self.is_asking = "", True
 
     @rx.event
@@ -162,20 +171,28 @@ class LiveState(NodeRunTexts, EditorState):
     def change_input(self, text: str):
         """Take over what stands in the editor, and say at once when it is not JSON."""
         self.run_input = text
-        _, self.input_problem = parse_input(text)
+        _, self.input_problem = self._read_input()
+
+    def _read_input(self) -> tuple[JsonValue, str]:
+        """The JSON of the dialog, and a sentence when it is none. Nothing entered means an empty object."""
+        text = self.run_input if self.run_input.strip() else "{}"
+        try:
+            return read_json(text.encode(), max_bytes=application().settings.max_body_bytes), ""
+        except BadRequest as error:
+            return None, f"{error.message} {error.hint}".strip()
 
     @rx.event
     @writes
     async def start_run(self):
         """Save what is not saved, then run it."""
-        data, problem = parse_input(self.run_input)
+        data, problem = self._read_input()
         if problem:
             self.input_problem = problem
             return
         self.is_starting = True
         yield
         try:
-            if self.has_changes:
+            if self._document.has_changes:
                 document = self._document
                 definition = document.definition
                 detail = await application().orchestrators.save(
@@ -199,7 +216,7 @@ class LiveState(NodeRunTexts, EditorState):
                 True,
                 False,
             )
-        except InvalidDefinition as error:
+        except OrchestratorError as error:
             yield show_error(error)
         finally:
             self.is_starting = False
@@ -209,8 +226,12 @@ class LiveState(NodeRunTexts, EditorState):
     @writes
     async def cancel_run(self):
         """End the run that is shown."""
-        if self.run_id:
+        if not self.run_id:
+            return
+        try:
             await application().runs.cancel(workspace_of(self), self.run_id)
+        except Conflict as error:
+            yield rx.toast.info(error.message)
 
     # --- one node of the run ---
 
@@ -243,15 +264,3 @@ class LiveState(NodeRunTexts, EditorState):
         async with self:
             if self.run_id == run_id:
                 self._show_node_run(detail, self.selected_id)
-
-
-def parse_input(text: str) -> tuple[Any, str]:
-    """The JSON of the run dialog, and a sentence when it is none."""
-    if not text.strip():
-        return {}, ""
-    try:
-        return json.loads(text), ""
-    except json.JSONDecodeError as error:
-        return None, f"Line {error.lineno}, column {error.colno}: {error.msg}."
-    except RecursionError:
-        return None, "This is nested too deeply."

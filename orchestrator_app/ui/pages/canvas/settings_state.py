@@ -1,7 +1,5 @@
 """The settings of the node that is open: each change goes into the graph at once."""
 
-from dataclasses import replace
-
 import reflex as rx
 
 from orchestrator_app.domain.definition import Node
@@ -152,9 +150,6 @@ class SettingsState(EditorState):
         if node is None:
             return
         value, refused = rows_value(key, rows, node)
-        if key == "cases" and isinstance(value, list):
-            for row, name in zip(rows, branch_names(replace(node, config={"cases": value})), strict=False):
-                row["was"] = name
         setattr(self, key, rows)
         self._refused = {
             name: reason for name, reason in self._refused.items() if not name.startswith(f"{key}[")

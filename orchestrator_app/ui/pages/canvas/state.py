@@ -78,13 +78,7 @@ class EditorState(rx.State):
         """Open the orchestrator named in the address; what this tab had changed and not saved is still there."""
         orchestrator_id = self._address()
         if orchestrator_id != self._document.orchestrator_id:
-            self._put_aside()
-            self.is_loaded = self.is_missing = False
-            self.name = self.description = ""
-            document = self._aside.get(orchestrator_id) or Document()
-            document.keep_copies(self._document.copies)
-            self._document = document
-            self._aside = {key: kept for key, kept in self._aside.items() if key != orchestrator_id}
+            self._turn_to(orchestrator_id)
         document = self._document
         try:
             detail = await application().orchestrators.get(workspace_of(self), orchestrator_id)
@@ -95,7 +89,10 @@ class EditorState(rx.State):
             else:
                 self.is_missing, self.is_loaded = True, True
             return
-        if document.has_changes or (document.orchestrator_id, document.version) == (detail.id, detail.version):
+        if document.has_changes or (document.orchestrator_id, document.version) == (
+            detail.id,
+            detail.version,
+        ):
             # The page was loaded again, or its connection came back: nothing of what was done is lost.
             self.name, self.description = detail.name, detail.description
             self._show_document()
@@ -109,12 +106,18 @@ class EditorState(rx.State):
         """The id in the page's address."""
         return str(self.router.url.path).rstrip("/").rpartition("/")[2]
 
-    def _put_aside(self) -> None:
-        document = self._document
-        if document.has_changes:
-            others = {key: kept for key, kept in self._aside.items() if key != document.orchestrator_id}
-            newest = list(others.items())[-(MOST_ASIDE - 1) :]
-            self._aside = dict(newest) | {document.orchestrator_id: document}
+    def _turn_to(self, orchestrator_id: str) -> None:
+        """Leave the open document; with unsaved changes it is kept, to go on when the tab comes back to it."""
+        left = self._document
+        aside = dict(self._aside.items())
+        document = aside.pop(orchestrator_id, None) or Document()
+        document.keep_copies(left.copies)
+        if left.has_changes:
+            aside[left.orchestrator_id] = left
+        self._aside = dict(list(aside.items())[-MOST_ASIDE:])
+        self._document = document
+        self.is_loaded = self.is_missing = False
+        self.name = self.description = ""
 
     def _open(self, detail: OrchestratorDetail) -> None:
         # A document of its own for each tab: the class's default is shared by all.
@@ -271,18 +274,23 @@ class EditorState(rx.State):
 
     # --- what the handlers share ---
 
-    def _push(self, *, fit: bool = False) -> None:
-        """Send the whole graph to the browser."""
+    def _push(self, *, fit: bool = False, keeps_form: bool = False) -> None:
+        """Send the whole graph to the browser. ``keeps_form`` leaves alone what somebody is typing in."""
         self.patches = {}
         self.graph_push = dict(graph_shape(self._document.definition, time.time_ns(), fit=fit))
+        if not keeps_form:
+            self._fill_form(self.selected_id)
         self._refresh()
-        self._select(self.selected_id if self._document.node(self.selected_id) else "")
 
     def _refresh(self) -> None:
         document = self._document
-        self.can_undo, self.can_redo = document.can_undo, document.can_redo
-        self.has_changes = document.has_changes
-        self.node_count = len(document.definition.nodes)
+        show(
+            self,
+            can_undo=document.can_undo,
+            can_redo=document.can_redo,
+            has_changes=document.has_changes,
+            node_count=len(document.definition.nodes),
+        )
         self._show_problems(document.problems())
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:

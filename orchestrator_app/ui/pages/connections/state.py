@@ -1,14 +1,17 @@
 """What the page of connections shows. Secrets never pass through here: their form posts to the REST API itself."""
 
 import asyncio
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
+from orchestrator_app.errors import NotFound, OrchestratorError, Unavailable
 from orchestrator_app.services.views import ConnectionView, ProviderView
 from orchestrator_app.ui.access import reads, writes
-from orchestrator_app.ui.session import application, workspace_of
+from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
 LOOK_AGAIN_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
@@ -67,8 +70,8 @@ class ConnectionsState(rx.State):
     async def watch(self):
         """Keep the page true while it is open: a key that is refused anywhere turns red at once."""
         async with self:
-            self._watcher += 1
-            watcher, workspace_id = self._watcher, workspace_of(self)
+            watcher, workspace_id = time.monotonic_ns(), workspace_of(self)
+            self._watcher = watcher
         async with application().hub.subscribe(workspace_id) as changes:
             while True:
                 news = await changes.take(LOOK_AGAIN_SECONDS)
@@ -80,11 +83,11 @@ class ConnectionsState(rx.State):
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _read(self) -> None:
-        found = await application().connections.providers(workspace_of(self))
-        platforms = [_platform(view) for view in found if view.fields]
-        if platforms != list(self.platforms):
-            self.platforms = platforms
-        self.is_loaded = True
+        try:
+            found = await application().connections.providers(workspace_of(self))
+        except Unavailable:
+            return  # what is shown stays; the watcher looks again soon
+        show(self, platforms=[_platform(view) for view in found if view.fields], is_loaded=True)
 
     @rx.event
     @reads
@@ -156,11 +159,14 @@ class ConnectionsState(rx.State):
         yield
         try:
             outcome = await application().connections.check(workspace_of(self), connection_id)
+        except OrchestratorError as error:
+            yield show_error(error)
+        else:
+            say = rx.toast.success if outcome.status == "connected" else rx.toast.error
+            yield say(outcome.detail)
         finally:
             self.testing_id = ""
         await self._read()
-        say = rx.toast.success if outcome.status == "connected" else rx.toast.error
-        yield say(outcome.detail)
 
     @rx.event
     @reads
@@ -178,8 +184,9 @@ class ConnectionsState(rx.State):
     @writes
     async def delete(self):
         """Forget the connection that was asked about."""
-        await application().connections.delete(workspace_of(self), self.deleting_id)
         self.is_deleting = False
+        with suppress(NotFound):  # somebody else was quicker
+            await application().connections.delete(workspace_of(self), self.deleting_id)
         await self._read()
         yield rx.toast.success(f"Disconnected “{self.deleting_name}”")
 

@@ -188,7 +188,8 @@ def orchestrators_page() -> rx.Component:
     """The page."""
     table = rx.fragment(
         rx.el.div(
-            data_table(_COLUMNS, rx.foreach(State.rows, _row), label="Orchestrators"), class_name="o-orchestrators"
+            data_table(_COLUMNS, rx.foreach(State.rows, _row), label="Orchestrators"),
+            class_name="o-orchestrators",
         ),
         pager(
             has_previous=State.has_previous,

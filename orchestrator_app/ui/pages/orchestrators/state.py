@@ -1,22 +1,22 @@
 """What the list of orchestrators shows, and what can be done with one of them."""
 
 import asyncio
-import json
+import time
 from dataclasses import dataclass
 
 import reflex as rx
 
-from orchestrator_app.errors import InvalidDefinition, InvalidInput, OrchestratorError
+from orchestrator_app.errors import InvalidDefinition, InvalidInput, NotFound, OrchestratorError
+from orchestrator_app.security.json_input import read_json
 from orchestrator_app.services.views import OrchestratorSummary
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.addresses import address_script
 from orchestrator_app.ui.routes import ORCHESTRATORS, canvas_path
-from orchestrator_app.ui.session import application, show_error, workspace_of
+from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
 PAGE_SIZE = 50
 LOOK_AGAIN_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
-MAX_IMPORT_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class OrchestratorsState(rx.State):
     async def watch(self):
         """Keep the list true while the page is open."""
         async with self:
-            self._watcher += 1
-            watcher, workspace_id = self._watcher, workspace_of(self)
+            watcher, workspace_id = time.monotonic_ns(), workspace_of(self)
+            self._watcher = watcher
         async with application().hub.subscribe(workspace_id) as changes:
             while True:
                 await changes.take(LOOK_AGAIN_SECONDS)
@@ -88,13 +88,15 @@ class OrchestratorsState(rx.State):
         except OrchestratorError as error:
             self.load_error = f"{error.message} {error.hint}".strip()
         else:
-            self.load_error = ""
-            rows = [_row(item) for item in page.items]
-            if rows != list(self.rows):
-                self.rows = rows
-            self._next_cursor, self.has_next = page.cursor, bool(page.cursor)
-            self.has_previous = len(self._cursors) > 1
-        self.is_loaded = True
+            show(self, load_error="")
+            self._next_cursor = page.cursor
+            show(
+                self,
+                rows=[_row(item) for item in page.items],
+                has_next=bool(page.cursor),
+                has_previous=len(self._cursors) > 1,
+            )
+        show(self, is_loaded=True)
 
     @rx.event
     @reads
@@ -165,25 +167,19 @@ class OrchestratorsState(rx.State):
     @reads
     def change_import(self, text: str):
         """Take over what is pasted."""
-        self.import_text, self.import_problems = text[:MAX_IMPORT_CHARACTERS], []
+        self.import_text, self.import_problems = text, []
 
     @rx.event
     @writes
     async def import_document(self):
         """Create one from the pasted JSON, or say everything that is wrong with it."""
+        app = application()
         try:
-            document = json.loads(self.import_text)
-        except json.JSONDecodeError as error:
-            self.import_problems = [f"Line {error.lineno}, column {error.colno}: {error.msg}."]
-            return
-        except RecursionError:
-            self.import_problems = ["This is nested too deeply."]
-            return
-        try:
-            detail = await application().orchestrators.import_document(workspace_of(self), document)
+            document = read_json(self.import_text.encode(), max_bytes=app.settings.max_body_bytes)
+            detail = await app.orchestrators.import_document(workspace_of(self), document)
         except InvalidDefinition as error:
             self.import_problems = [str(item["message"]) for item in error.errors]
-        except InvalidInput as error:
+        except OrchestratorError as error:
             self.import_problems = [f"{error.message} {error.hint}".strip()]
         else:
             self.is_importing = False
@@ -223,8 +219,11 @@ class OrchestratorsState(rx.State):
     @writes
     async def delete(self):
         """Delete the one that was asked about."""
-        still_open = await application().orchestrators.delete(workspace_of(self), self.deleting_id)
         self.is_deleting = False
+        try:
+            still_open = await application().orchestrators.delete(workspace_of(self), self.deleting_id)
+        except NotFound:
+            still_open = 0  # somebody else was quicker
         await self._read()
         note = (
             f"{still_open} of its runs go on to their end." if still_open else "Its runs stay in the history."

@@ -1,6 +1,7 @@
 """What the page of one run shows, live until the run ends."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import graph_shape, status_shapes
 from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
 from orchestrator_app.ui.routes import run_path
-from orchestrator_app.ui.session import application, show_error, workspace_of
+from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
 LOOK_AGAIN_SECONDS = 5.0
 PAUSE_SECONDS = 0.1
@@ -88,8 +89,8 @@ class RunPageState(NodeRunTexts, rx.State):
     async def watch(self):
         """Follow the run until it has ended or the tab leaves."""
         async with self:
-            self._watcher += 1
-            watcher, workspace_id, run_id = self._watcher, workspace_of(self), self._address()
+            watcher, workspace_id, run_id = time.monotonic_ns(), workspace_of(self), self._address()
+            self._watcher = watcher
         async with application().hub.subscribe(workspace_id, run_id=run_id) as changes:
             while True:
                 try:
@@ -110,40 +111,46 @@ class RunPageState(NodeRunTexts, rx.State):
 
     def _show(self, detail: RunDetail) -> None:
         summary = detail.summary
-        self.id, self.orchestrator_id = summary.id, summary.orchestrator_id
-        self.orchestrator_name, self.version = summary.orchestrator_name, summary.version
-        self.state, self.trigger = summary.state, summary.trigger
-        self.created_date = summary.created_date
-        self.started_date = summary.started_date or summary.created_date
-        self.ended_date = summary.ended_date or 0
-        self.parent_id = summary.parent_run_id or ""
         failure = summary.failure or {}
-        self.failure = {key: str(failure.get(key, "")) for key in ("code", "message", "hint")}
-        self.input_text = pretty(detail.input)
-        self.output_text = pretty(detail.output) if summary.state == RunState.COMPLETED else ""
-        self.nodes = [_node_row(node) for node in detail.nodes]
-        self.logs = [
-            {"at": line.at, "level": line.level, "message": line.message, "node": line.node_label}
-            for line in detail.logs
-        ]
+        # Live updates come many times a second: what stays the same, however large, is sent once.
+        show(
+            self,
+            id=summary.id,
+            orchestrator_id=summary.orchestrator_id,
+            orchestrator_name=summary.orchestrator_name,
+            version=summary.version,
+            state=summary.state,
+            trigger=summary.trigger,
+            created_date=summary.created_date,
+            started_date=summary.started_date or summary.created_date,
+            ended_date=summary.ended_date or 0,
+            parent_id=summary.parent_run_id or "",
+            failure={key: str(failure.get(key, "")) for key in ("code", "message", "hint")},
+            input_text=pretty(detail.input),
+            output_text=pretty(detail.output) if summary.state == RunState.COMPLETED else "",
+            nodes=[_node_row(node) for node in detail.nodes],
+            logs=[
+                {"at": line.at, "level": line.level, "message": line.message, "node": line.node_label}
+                for line in detail.logs
+            ],
+            statuses={node_id: dict(shape) for node_id, shape in status_shapes(_statuses(detail)).items()},
+            edge_states=detail.edges,
+            is_loaded=True,
+        )
         if self.graph.get("rev") != summary.id:
-            self.graph = dict(graph_shape(from_stored(detail.definition), summary.id, fit=True))
-        self.statuses = {node_id: dict(shape) for node_id, shape in status_shapes(_statuses(detail)).items()}
-        self.edge_states = detail.edges
+            self.graph = graph_shape(from_stored(detail.definition), 1, fit=True) | {"rev": summary.id}
         self._show_node(detail)
 
     def _show_node(self, detail: RunDetail) -> None:
         node = self._show_node_run(detail, self.selected_id)
-        self.selected_label = node.label if node else ""
-        if node is None:
-            self.selected_id = ""
+        show(self, selected_id=node.node_id if node else "", selected_label=node.label if node else "")
 
     @rx.event
     @reads
     async def select(self, node_id: str):
         """Open a node; an empty id closes it."""
         self.selected_id = node_id
-        if node_id:
+        if self.id:
             self._show_node(await application().runs.get(workspace_of(self), self.id))
 
     @rx.event

@@ -1,17 +1,19 @@
 """What the history shows: filters live in the address, so that a link shows the same."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import reflex as rx
 
 from orchestrator_app.domain.runs import RunState
-from orchestrator_app.errors import Conflict, OrchestratorError
+from orchestrator_app.errors import Conflict, NotFound, OrchestratorError
 from orchestrator_app.services.views import RunSummary
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.addresses import address_script
 from orchestrator_app.ui.routes import RUNS
-from orchestrator_app.ui.session import application, workspace_of
+from orchestrator_app.ui.session import application, show, workspace_of
 
 PAGE_SIZE = 50
 LOOK_AGAIN_SECONDS = 10.0
@@ -70,8 +72,8 @@ class RunsState(rx.State):
     async def watch(self):
         """Keep the history true while the page is open."""
         async with self:
-            self._watcher += 1
-            watcher, workspace_id = self._watcher, workspace_of(self)
+            watcher, workspace_id = time.monotonic_ns(), workspace_of(self)
+            self._watcher = watcher
         async with application().hub.subscribe(workspace_id) as changes:
             while True:
                 await changes.take(LOOK_AGAIN_SECONDS)
@@ -94,29 +96,28 @@ class RunsState(rx.State):
             )
             counts = await runs.counts(workspace_of(self))
             if self.orchestrator_id and not self.orchestrator_name:
-                self.orchestrator_name = await self._name_of(self.orchestrator_id)
+                self.orchestrator_name = await self._name_of(self.orchestrator_id, page.items)
         except OrchestratorError as error:
             self.load_error = f"{error.message} {error.hint}".strip()
         else:
-            self.load_error = ""
-            rows = [run_row(item) for item in page.items]
-            if rows != list(self.rows):
-                self.rows = rows
-            all_counts = {"": sum(counts.values())} | {
-                state.value: counts.get(state.value, 0) for state in RunState
-            }
-            if all_counts != self.counts:
-                self.counts = all_counts
-            self._next_cursor, self.has_next = page.cursor, bool(page.cursor)
-            self.has_previous = len(self._cursors) > 1
-        self.is_loaded = True
+            self._next_cursor = page.cursor
+            by_state = {state.value: counts.get(state.value, 0) for state in RunState}
+            show(
+                self,
+                load_error="",
+                rows=[run_row(item) for item in page.items],
+                counts={"": sum(counts.values())} | by_state,
+                has_next=bool(page.cursor),
+                has_previous=len(self._cursors) > 1,
+            )
+        show(self, is_loaded=True)
 
-    async def _name_of(self, orchestrator_id: str) -> str:
+    async def _name_of(self, orchestrator_id: str, runs: Sequence[RunSummary]) -> str:
         try:
             return (await application().orchestrators.get(workspace_of(self), orchestrator_id)).name
-        except OrchestratorError:
+        except NotFound:
             # A deleted one has history all the same; its runs carry its name.
-            return next((row.orchestrator_name for row in self.rows), "a deleted orchestrator")
+            return next((run.orchestrator_name for run in runs), "a deleted orchestrator")
 
     @rx.event
     @reads
