@@ -133,7 +133,8 @@ class Platform:
         step = script[min(self._played[key], len(script) - 1)]
         self._played[key] += 1
         if callable(step):
-            step = await step(call)
+            script_of_its_own: Any = step
+            step = await script_of_its_own(call)
         if isinstance(step, BaseException):
             raise step
         return step

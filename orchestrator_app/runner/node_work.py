@@ -60,9 +60,7 @@ class NodeWork:
     async def proceed(self) -> None:
         """Work; whatever happens to the node is committed, and only what happens to the run is raised."""
         try:
-            if self._record.state is NodeState.RUNNING and self._has_open_attempt:
-                self._take_up_interrupted_attempt()
-            await self._settle(await self._work())
+            await self._settle(await self._outcome())
         except LeaseLost:
             raise
         except OrchestratorError as error:
@@ -71,6 +69,30 @@ class NodeWork:
             reference = uuid4().hex[:8]
             log.exception("node %s of run %s broke (%s)", self._node.id, self._run.run_id, reference)
             await self._fail_or_retry(unexpected(reference))
+
+    async def _outcome(self) -> Outcome:
+        if self._has_open_attempt:
+            called_back = await self._called_back()
+            if called_back is not None:
+                return called_back
+            self._take_up_interrupted_attempt()
+        try:
+            return await self._work()
+        except OutcomeUnknown:
+            called_back = await self._called_back()
+            if called_back is None:
+                raise
+            return called_back
+
+    async def _called_back(self) -> Outcome | None:
+        """The outcome of a call without an answer whose workflow has called back: so the call did arrive."""
+        token = (self._node.id, self._record.attempt)
+        if token not in {(wait.node_id, wait.number) for wait in self._run.waits}:
+            return None
+        self._run.waits = await self._engine.arrivals(self._run)
+        if not any(wait.has_arrived for wait in self._segment.waits_of(self._node.id)):
+            return None
+        return await handler_for(self._node).resume(self._context())
 
     def _take_up_interrupted_attempt(self) -> None:
         """Decide about a call that was under way when the process ended.

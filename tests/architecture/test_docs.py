@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator_app.config import Settings
-from orchestrator_app.domain.config_fields import ConfigField
+from orchestrator_app.domain.config_fields import ConfigField, FieldType
 from orchestrator_app.domain.node_kinds import NODE_KINDS, WEBHOOK_PROVIDERS, NodeKind
 from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.registry import PROVIDERS
@@ -145,33 +145,28 @@ def test_the_page_of_settings_tells_each_default_and_meaning(name: str):
     assert rest
 
 
+TYPES: dict[FieldType, str] = {
+    "text": "text",
+    "template": "text with `{{ }}`",
+    "body": "text: JSON with `{{ }}`",
+    "expression": "expression",
+    "milliseconds": "milliseconds, {least:,} to {most:,}",
+    "integer": "whole number, {least:,} to {most:,}",
+    "boolean": "`true` or `false`",
+    "choice": "one of {choices}",
+    "headers": "object of texts with `{{ }}`",
+    "mappings": "list of mappings",
+    "cases": "list of cases",
+    "json": "object",
+    "connection": "id of a connection",
+}
+
+
 def shown_type(field: ConfigField) -> str:
     """What a config key takes, in a few words."""
-    match field.type:
-        case "milliseconds":
-            return f"milliseconds, {field.least:,} to {field.most:,}"
-        case "integer":
-            return f"whole number, {field.least:,} to {field.most:,}"
-        case "choice":
-            return "one of " + ", ".join(f"`{choice}`" for choice in field.choices)
-        case "template":
-            return "text with `{{ }}`"
-        case "body":
-            return "text: JSON with `{{ }}`"
-        case "headers":
-            return "object of texts with `{{ }}`"
-        case "mappings":
-            return "list of mappings"
-        case "cases":
-            return "list of cases"
-        case "json":
-            return "object"
-        case "boolean":
-            return "`true` or `false`"
-        case "connection":
-            return "id of a connection"
-        case "text" | "expression":
-            return field.type
+    words, choices = TYPES[field.type], ", ".join(f"`{choice}`" for choice in field.choices)
+    is_filled_in = field.type in {"milliseconds", "integer", "choice"}
+    return words.format(least=field.least, most=field.most, choices=choices) if is_filled_in else words
 
 
 def kind_table(kind: NodeKind) -> str:

@@ -69,7 +69,7 @@ async def test_the_mappings_give_what_stands_below_them(renderer: Renderer):
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_the_page_says_of_lists_and_missing_values(renderer: Renderer):
     one = await renderer.expression("data.items[price > 10][]", SCOPE)
-    assert one == [SCOPE.document()["data"]["items"][0]]
+    assert one == [BLOCKS[0]["data"]["items"][0]]
     assert await renderer.expression("data.phone", SCOPE) is MISSING
 
 

@@ -25,4 +25,4 @@ async def sqlite_world(sqlite_database: Database) -> AsyncIterator[World]:
 @pytest.fixture
 def shortest_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is drawn at random is the least that can be drawn."""
-    monkeypatch.setattr("random.uniform", lambda least, most: least)
+    monkeypatch.setattr("random.uniform", lambda least, _: least)

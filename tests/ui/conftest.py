@@ -46,7 +46,7 @@ async def application(tmp_path: Path, fresh_sqlite_url: str) -> AsyncIterator[Ap
 async def tabs(application: Application) -> AsyncIterator[Tabs]:
     """Opens tabs; when the test is over, all of them are closed."""
     processor = BaseStateEventProcessor(middleware=app, backend_exception_handler=show_error)
-    opened = Tabs(processor)
+    opened = Tabs(processor, application)
     namespace: Any = opened
     manager = StateManagerMemory()
     async with processor.configure(state_manager=manager, event_namespace=namespace):

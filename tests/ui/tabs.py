@@ -14,6 +14,7 @@ from reflex_base.event import Event
 from reflex_base.event.processor import BaseStateEventProcessor
 
 from orchestrator_app.orchestrator_app import app
+from orchestrator_app.services.application import Application
 
 State = TypeVar("State", bound=rx.State)
 
@@ -25,8 +26,9 @@ COOKIE = "session=cookie-that-no-page-may-see"
 class Tabs:
     """All open tabs; stands where Reflex has its sockets."""
 
-    def __init__(self, processor: BaseStateEventProcessor) -> None:
+    def __init__(self, processor: BaseStateEventProcessor, application: Application) -> None:
         self.processor = processor
+        self.application = application
         self._numbers = itertools.count(1)
         self._open: dict[str, Tab] = {}
 

@@ -34,12 +34,26 @@ class Document:
         self._redo: list[Definition] = []
         self._copies: dict[str, Node] = {}
         self._last_edit = ""
+        self._kept: tuple[int, Definition] | None = None
 
     def load(self, orchestrator_id: str, version: int, content: Mapping[str, Any]) -> None:
         """Start from what is saved; the history begins anew, what was copied stays."""
         self.orchestrator_id, self.version = orchestrator_id, version
         self.definition = self._saved = from_stored(content)
         self._undo, self._redo, self._last_edit = [], [], ""
+
+    def restore(self, version: int, content: Mapping[str, Any]) -> None:
+        """Take over what was drawn on top of a saved version, perhaps an older one; an undo leads to what is saved."""
+        self._commit(from_stored(content))
+        self._kept = (version, self.definition)
+        if self.has_changes:
+            self.version = version
+
+    def is_kept(self) -> bool:
+        """Whether the draft of these unsaved changes, or their absence, was known when this was asked last."""
+        present = (self.version, self.definition) if self.has_changes else None
+        is_known, self._kept = present == self._kept, present
+        return is_known
 
     def replace_by(self, version: int, content: Mapping[str, Any]) -> None:
         """Take over a newer saved version as one step, so that an undo brings this tab's edits back."""

@@ -15,14 +15,11 @@ from orchestrator_app.errors import (
     OrchestratorError,
     OutdatedVersion,
 )
-from orchestrator_app.services.views import OrchestratorDetail
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_patch, problem_shapes
 from orchestrator_app.ui.pages.canvas.document import Document
 from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, rows_of, suggestions, value_text
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
-
-MOST_ASIDE = 5
 
 
 class EditorState(rx.State):
@@ -64,8 +61,6 @@ class EditorState(rx.State):
     suggestions: list[dict[str, str]] = []
 
     _document: Document = Document()
-    # Unsaved documents of other orchestrators that this tab has left, by the orchestrator.
-    _aside: dict[str, Document] = {}
     # What was typed and not taken, with the reason: by field, or by row such as ``cases[0]``.
     _refused: dict[str, str] = {}
     _row_number: int = 0
@@ -76,57 +71,47 @@ class EditorState(rx.State):
     @reads
     async def load(self):
         """Open the orchestrator named in the address; what this tab had changed and not saved is still there."""
-        orchestrator_id = self._address()
+        orchestrator_id, workspace_id = self._address(), workspace_of(self)
         if orchestrator_id != self._document.orchestrator_id:
-            self._turn_to(orchestrator_id)
-        document = self._document
+            self.is_loaded = self.is_missing = False
+            self.name = self.description = ""
         try:
-            detail = await application().orchestrators.get(workspace_of(self), orchestrator_id)
+            detail = await application().orchestrators.get(workspace_id, orchestrator_id)
         except NotFound:
-            if document.has_changes:
+            if orchestrator_id == self._document.orchestrator_id and self._document.has_changes:
                 self._show_document()
                 self.is_deleted = True
             else:
+                self._take(Document())
                 self.is_missing, self.is_loaded = True, True
             return
-        if document.has_changes or (document.orchestrator_id, document.version) == (
-            detail.id,
-            detail.version,
-        ):
-            # The page was loaded again, or its connection came back: nothing of what was done is lost.
-            self.name, self.description = detail.name, detail.description
-            self._show_document()
-            self.newer_version = detail.version if detail.version > document.version else 0
-            if document.has_changes:
-                yield rx.toast.info("Your unsaved changes are still here.")
-        else:
-            self._open(detail)
+        document = self._document
+        if document.orchestrator_id != detail.id:
+            document = Document()
+            document.load(detail.id, detail.version, detail.definition)
+            if draft := await application().drafts.find(workspace_id, self._tab(), detail.id):
+                document.restore(draft.version, draft.definition)
+        elif document.version != detail.version and not document.has_changes:
+            document.load(detail.id, detail.version, detail.definition)
+        self._take(document)
+        self.name, self.description = detail.name, detail.description
+        self._show_document()
+        self.newer_version = detail.version if detail.version > document.version else 0
+        if document.has_changes:
+            yield rx.toast.info("Your unsaved changes are still here.")
 
     def _address(self) -> str:
         """The id in the page's address."""
         return str(self.router.url.path).rstrip("/").rpartition("/")[2]
 
-    def _turn_to(self, orchestrator_id: str) -> None:
-        """Leave the open document; with unsaved changes it is kept, to go on when the tab comes back to it."""
-        left = self._document
-        aside = dict(self._aside.items())
-        document = aside.pop(orchestrator_id, None) or Document()
-        document.keep_copies(left.copies)
-        if left.has_changes:
-            aside[left.orchestrator_id] = left
-        self._aside = dict(list(aside.items())[-MOST_ASIDE:])
-        self._document = document
-        self.is_loaded = self.is_missing = False
-        self.name = self.description = ""
+    def _tab(self) -> str:
+        """What names this tab, also after a reload and a restart of the server."""
+        return self.router.session.client_token
 
-    def _open(self, detail: OrchestratorDetail) -> None:
-        # A document of its own for each tab: the class's default is shared by all.
-        document = Document()
+    def _take(self, document: Document) -> None:
+        """Turn to a document; what was copied can be pasted in it."""
         document.keep_copies(self._document.copies)
-        document.load(detail.id, detail.version, detail.definition)
         self._document = document
-        self.name, self.description = detail.name, detail.description
-        self._show_document()
 
     def _show_document(self) -> None:
         """Show the tab's document as it stands."""
@@ -222,6 +207,7 @@ class EditorState(rx.State):
         else:
             self._document.version = self.version = detail.version
             self.name = detail.name
+            self._refresh()
 
     # --- editing ---
 
@@ -292,6 +278,12 @@ class EditorState(rx.State):
             node_count=len(document.definition.nodes),
         )
         self._show_problems(document.problems())
+        if document.orchestrator_id and not document.is_kept():
+            place = (workspace_of(self), self._tab(), document.orchestrator_id)
+            if document.has_changes:
+                application().drafts.keep(*place, document.version, document.definition)
+            else:
+                application().drafts.forget(*place)
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
         definition = self._document.definition
