@@ -26,7 +26,7 @@ SCENARIOS: dict[str, Callable[[Effort], Iterator[Figure]]] = {
 }
 _QUICK = Effort(rounds=1, seconds=0.5)
 # With so much going on per core before anything is measured, the figures say more about the neighbours.
-_BUSY = 0.25
+_BUSY = 0.4
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from orchestrator_app import server
 from orchestrator_app.config import Settings, load_settings
 from orchestrator_app.errors import ConfigurationError, OrchestratorError, Unavailable
 from orchestrator_app.frontend import PROJECT_ROOT, Frontend
+from orchestrator_app.logs import set_up_logging
 
 APP_MODULE = "orchestrator_app.orchestrator_app"
 EXIT_FAILED = 1
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve() -> int:
     settings = load_settings()
+    set_up_logging(settings.log_level, settings.log_format)
     os.umask(_ONLY_FOR_THE_OWNER)
     _make_data_folder(settings.data_dir)
     with server.listen(settings.host, settings.port) as listener:

@@ -1,15 +1,16 @@
 """Settings of the process, read once from the environment and ``.env``; wrong ones stop the start."""
 
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from orchestrator_app.errors import ConfigurationError
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost"})
 
 
 class Settings(BaseSettings):
@@ -29,7 +30,7 @@ class Settings(BaseSettings):
         default="", description="Empty: SQLite in the data folder. Else a postgresql:// URL."
     )
     public_url: str = Field(default="", description="Base of callback URLs. Empty: http://127.0.0.1:<port>.")
-    allowed_hosts: list[str] = Field(
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Further host names under which the page may be opened, with port if not the default.",
     )
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
         default=None,
         description="File with the key. Default: encryption.key in the data folder, made at first start.",
     )
-    network_allow: list[str] = Field(
+    network_allow: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Addresses outside calls may reach besides public ones: CIDR or CIDR:port. Loopback binds allow "
         "the local network by default.",
@@ -56,6 +57,11 @@ class Settings(BaseSettings):
     )
     node_concurrency: int = Field(default=10, ge=1, description="Nodes of one run that work at once.")
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body, in bytes.")
+
+    @field_validator("allowed_hosts", "network_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [item for item in re.split(r"[\s,]+", value) if item] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:

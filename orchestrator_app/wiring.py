@@ -137,7 +137,8 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         engine=engine,
     )
     await evaluator.start()
-    await engine.start()
+    if settings.enabled:
+        await engine.start()
     try:
         yield application
     finally:

@@ -20,7 +20,7 @@ from orchestrator_app.config import Settings
 from orchestrator_app.frontend import PROJECT_ROOT, Frontend
 
 # The launcher is tried on a small program of the same shape, so that these tests need no built pages.
-LAUNCHER_MODULES = ("__init__", "__main__", "config", "errors", "frontend", "server")
+LAUNCHER_MODULES = ("__init__", "__main__", "config", "errors", "frontend", "logs", "server")
 PROGRAM = """
 import contextlib, os
 from starlette.applications import Starlette

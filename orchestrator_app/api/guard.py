@@ -3,12 +3,13 @@
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator_app.api.problems import document_response, problem_response, unexpected_document
@@ -22,6 +23,12 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # The pages' own files carry a hash of their content in their name, so they never change.
 _UNCHANGING = re.compile(r"/assets/.+-[A-Za-z0-9_-]{8,}\.[a-z0-9]+")
 _FOREVER = "public, max-age=31536000, immutable"
+_PAGE = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Orchestrator</title>'
+    '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+    '<body style="font: 16px/24px system-ui; max-width: 32rem; margin: 20vh auto; padding: 0 1rem">'
+    "<h1>Orchestrator</h1><p>{message}</p><p>{hint}</p></body></html>"
+)
 _CONTENT_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
@@ -95,7 +102,7 @@ class Guard:
                 "This request was made by a page of another site.",
                 hint="Only the pages of this server may do that from a browser.",
             )
-        if not self._is_enabled and is_api(path) and not is_health(path):
+        if not self._is_enabled and not is_health(path):
             return FeatureDisabled(
                 "Orchestrator is switched off.",
                 hint="Whoever runs the server can set ORCHESTRATOR_ENABLED=true and start it again.",
@@ -134,10 +141,12 @@ class _Answer:
 
 
 def _refused(path: str, error: OrchestratorError) -> Response:
-    """A problem for programs; plain words for a person who opened a page."""
+    """A problem for programs; a page of two sentences for a person who opened one."""
     if is_api(path):
         return problem_response(error)
-    return PlainTextResponse(f"{error.message} {error.hint}".strip(), error.http_status)
+    return HTMLResponse(
+        _PAGE.format(message=escape(error.message), hint=escape(error.hint)), error.http_status
+    )
 
 
 def _hosts(origins: Iterable[str]) -> Iterable[str]:

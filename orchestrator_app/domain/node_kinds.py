@@ -37,6 +37,8 @@ class NodeKind:
 DAY_MS = 86_400_000
 METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
 WEBHOOK_PROVIDERS = ("custom", "n8n", "make", "zapier", "flowise", "simulated")
+# Called by their address alone: the platform behind it is not asked for anything else.
+PLAIN_PROVIDERS = ("custom", "make", "zapier")
 COMPLETIONS = ("response", "poll", "callback")
 DEFAULT_CASE_HANDLE = "default"
 
@@ -374,5 +376,5 @@ def completion_of(node: Node) -> str:
     declared = node.config.get("completion")
     if isinstance(declared, str) and declared.strip():
         return declared
-    is_polled = node.config.get("enablePolling") is True and setting(node, "provider") != "custom"
+    is_polled = node.config.get("enablePolling") is True and setting(node, "provider") not in PLAIN_PROVIDERS
     return "poll" if is_polled else "response"

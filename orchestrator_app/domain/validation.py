@@ -15,6 +15,7 @@ from orchestrator_app.domain.node_kinds import (
     ERROR_BOUNDARY,
     LOCAL_FLOW,
     NODE_KINDS,
+    PLAIN_PROVIDERS,
     REMOTE_WEBHOOK,
     completion_of,
     output_handles,
@@ -27,7 +28,7 @@ MAX_PROBLEMS = 1_000
 _MAX_NAMES_OF_CYCLE = 10
 _AUTHORITY = re.compile(r"https?://([^/?#]*)([/?#])?", re.IGNORECASE)
 # These need no account: their calls go to a plain address, or stay in this process.
-_PROVIDERS_WITHOUT_CONNECTION = ("custom", "simulated")
+_PROVIDERS_WITHOUT_CONNECTION = (*PLAIN_PROVIDERS, "simulated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ def _is_blank(node: Node, key: str) -> bool:
 def _check_call(node: Node) -> Iterator[Finding]:
     provider, has_url = setting(node, "provider"), not _is_blank(node, "url")
     is_polled = completion_of(node) == "poll"
-    if provider == "custom" and not has_url:
+    is_plain = provider in PLAIN_PROVIDERS
+    if is_plain and not has_url:
         yield Finding("missing_value", "url", "“Address” is missing. Enter the complete address to call.")
     elif not has_url and _is_blank(node, "workflowId"):
         message = "“Workflow” is missing. Choose the workflow to call, or enter an address."
@@ -234,10 +236,10 @@ def _check_call(node: Node) -> Iterator[Finding]:
         message = f"“Connection” is missing. {why}, so choose the connection to use."
         yield Finding("missing_value", "connectionId", message)
     yield from _check_address(node, "url")
-    if provider == "custom" and is_polled:
+    if is_plain and is_polled:
         message = "A plain address cannot be polled. Choose the completion “response” or “callback”."
         yield Finding("cannot_poll", "completion", message)
-    elif provider == "custom" and node.config.get("enablePolling") is True and _is_blank(node, "completion"):
+    elif is_plain and node.config.get("enablePolling") is True and _is_blank(node, "completion"):
         message = "A plain address cannot be polled, so its answer is taken as the result."
         yield Finding("cannot_poll", "enablePolling", message, "nothing")
 

@@ -39,8 +39,9 @@ class Subscription:
             return
         if self._orchestrator_id and self._orchestrator_id not in {change.orchestrator_id, change.id}:
             return
-        if len(self._pending) < PENDING_LIMIT:
-            self._pending[change.kind, change.id] = change
+        key = (change.kind, change.id)
+        if key in self._pending or len(self._pending) < PENDING_LIMIT:
+            self._pending[key] = change
         self._event.set()
 
     async def take(self, timeout_seconds: float) -> list[Change]:

@@ -159,6 +159,8 @@ class NodeWork:
     async def _commit(self, facts: list[Fact]) -> None:
         await self._engine.record(self._run, facts)
         self._is_on_disk = self._is_on_disk or any(isinstance(fact, NodeStarted) for fact in facts)
+        if any(isinstance(fact, AttemptEnded) for fact in facts):
+            self._has_open_attempt = False
 
     async def _begin_attempt(self, request: JsonObject) -> None:
         now = self._clock.now()
@@ -173,6 +175,7 @@ class NodeWork:
         self._record.state = NodeState.RUNNING
         self._record.wait_reason, self._record.wake_at = None, None
         self._has_open_attempt = True
+        self._keep(NodeState.RUNNING, now)
 
     def _note_answer(self, status_code: int, response: JsonObject) -> None:
         self._status_code, self._response = status_code, response
@@ -278,6 +281,7 @@ class NodeWork:
                 self._node.id,
                 state,
                 attempt=record.attempt,
+                attempt_is_open=self._has_open_attempt,
                 input=self._data,
                 output=done.output if done else None,
                 handles=done.handles if done else (),

@@ -11,6 +11,7 @@ from orchestrator_app.domain.node_kinds import WAIT_FOR_CALLBACK
 from orchestrator_app.domain.planning import Graph, Progress, next_step, node_input, run_output
 from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, WaitRecord
 from orchestrator_app.domain.runs import (
+    AttemptEnded,
     Fact,
     Failure,
     Logged,
@@ -271,9 +272,15 @@ class Segment:
     async def give_up(self, failure: Failure) -> None:
         """End the run although its nodes have not."""
         now = self.parts.clock.now()
-        ends = self._node_ends(now)
-        said = Logged(failure.message, now, level="error")
-        await self.engine.record(self.run, [*ends, said, RunEnded(RunState.FAILED, now, failure=failure)])
+        facts: list[Fact] = [
+            AttemptEnded(record.node_id, record.attempt, now, failure=failure)
+            for record in self.records.values()
+            if record.attempt_is_open
+        ]
+        facts += self._node_ends(now)
+        facts.append(Logged(failure.message, now, level="error"))
+        facts.append(RunEnded(RunState.FAILED, now, failure=failure))
+        await self.engine.record(self.run, facts)
 
     async def _abandon_tasks(self) -> None:
         """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""

@@ -186,7 +186,7 @@ class NetworkGuard:
         if port == self._own_port and _is_this_machine(address):
             raise AddressNotAllowed(
                 f"{host} at port {port} is Orchestrator itself, which does not call itself.",
-                hint="Use a Sub-orchestrator node to run another orchestrator. ORCHESTRATOR_NETWORK_ALLOW cannot open it.",
+                hint="An orchestrator cannot call this program itself. ORCHESTRATOR_NETWORK_ALLOW cannot open it.",
             )
         if not (_is_public(address) or self._is_let_in(address, port)):
             raise AddressNotAllowed(f"The address of {host} is not a public one.", hint=_ADD_HINT)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.node_kinds import PLAIN_PROVIDERS
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import (
     CredentialRefused,
@@ -76,6 +77,8 @@ class Gateway:
         self, workspace_id: str, call: RemoteCall, operation: str
     ) -> tuple[Provider, Connection | None]:
         provider = self._providers.get(call.provider)
+        if provider is None and call.provider in PLAIN_PROVIDERS and call.url:
+            return self._providers["custom"], None
         if provider is None:
             known = ", ".join(self._providers)
             raise NotSupported(

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 import reflex as rx
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from reflex.state import BaseState, StateUpdate
+from reflex_base.event.context import EventContext
 from reflex_base.utils.exceptions import EventDeserializationError
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,9 @@ class Gatekeeper(rx.Middleware):
         if name in _BUILT_IN and handler.fn.__module__.startswith("reflex."):
             return self._built_in(event, handler.fn)
         permission = permission_of(handler.fn)
-        if permission is None:
+        # What goes on in the background is begun by opening a page, and Reflex ends it with the page. Begun by a
+        # client itself, nothing would ever end it.
+        if permission is None or (handler.is_background and not _is_begun_by_server()):
             return self._stop(event.name, "it is not meant for browsers")
         if not may(permission, state):
             return self._stop(event.name, "it is not permitted")
@@ -101,6 +104,14 @@ class Gatekeeper(rx.Middleware):
         # The payload stays out of the log: it is whatever a client chose to send.
         log.warning("an event was refused: %s: %s", name[:200], reason)
         return StateUpdate()
+
+
+def _is_begun_by_server() -> bool:
+    """Whether the event that is being looked at follows from another one, and was not sent by a client."""
+    try:
+        return bool(EventContext.get().parent_txid)
+    except LookupError:
+        return False
 
 
 def without_events(record: logging.LogRecord) -> bool:

@@ -76,7 +76,9 @@ def connection_banner() -> rx.Component:
 
 def toaster() -> rx.Component:
     """Where results of actions appear; for ``rx.App(toaster=…)``."""
-    return rx.toast.provider(position="top-center", rich_colors=True, close_button=True, visible_toasts=3)
+    return rx.toast.provider(
+        position="bottom-center", offset="80px", rich_colors=True, close_button=True, visible_toasts=3
+    )
 
 
 def _back_link(path: str | rx.Var[str], label: str) -> rx.Component:

@@ -99,7 +99,7 @@ async def test_the_server_does_not_answer_under_a_foreign_name(host: str):
             assert_problem(await client.get(path, headers={"Host": host}), 403, "not_allowed")
         page = await client.get("/page", headers={"Host": host})
         assert page.status_code == 403
-        assert page.headers["content-type"].startswith("text/plain")
+        assert page.headers["content-type"].startswith("text/html")
         assert "ORCHESTRATOR_ALLOWED_HOSTS" in page.text
 
 
@@ -217,11 +217,14 @@ async def test_a_missing_file_is_not_kept():
         assert "cache-control" not in missing.headers
 
 
-async def test_switched_off_the_api_says_so_and_the_pages_are_left_alone():
+async def test_switched_off_api_and_pages_say_so_and_only_probes_are_answered():
     async with calling(guarded(is_enabled=False)) as client:
         for path in ("/api", "/api/x", f"{ROOT}/callback/x"):
             assert_problem(await client.post(path), 404, "feature_disabled")
-        assert (await client.get("/page")).status_code == 200
+        page = await client.get("/page")
+        assert page.status_code == 404
+        assert "Orchestrator is switched off." in page.text
+        assert "ORCHESTRATOR_ENABLED=true" in page.text
         assert (await client.get("/health/live")).status_code == 200
 
 

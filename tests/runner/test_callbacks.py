@@ -203,6 +203,7 @@ async def test_waits_of_days_hold_no_worker(sqlite_world: World):
     for run_id in waiting:
         await world.parked(run_id)
     assert (await world.run(graph([mapper("a", n="=1")]))).output == {"n": 1}
+    await world.at_rest()
     assert world.dispatcher.active == 0
 
 

@@ -20,6 +20,9 @@ State = TypeVar("State", bound=rx.State)
 
 PATIENCE_SECONDS = 20.0
 LOAD = "reflex___state____state.hydrate_and_load"
+# What switches and dialogs send.
+ON = OPEN = True
+CLOSED = False
 COOKIE = "session=cookie-that-no-page-may-see"
 
 
@@ -38,6 +41,12 @@ class Tabs:
         self._open[tab.token] = tab
         await tab.go(path)
         return tab
+
+    async def settled(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so that no page shows."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_so():  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(0.01)
 
     async def emit_update(self, update: StateUpdate, token: str) -> None:
         """What Reflex calls to send something to a browser."""
@@ -75,11 +84,19 @@ class Tab:
     async def send(self, handler: Any, *values: Any) -> None:
         """Do what a control of the page does: call the handler, and wait until it is done."""
         spec = handler(*values)
-        payload = {str(name): json.loads(str(value)) for name, value in spec.args}
+        payload = {str(name): json.loads(json.dumps(value._var_value)) for name, value in spec.args}
         await self.send_raw(reflex_format.format_event_handler(spec.handler), payload)
 
     async def send_raw(self, name: str, payload: dict[str, Any], *, chained: bool = False) -> None:
         """Send any event at all, as a client that is no page of ours can."""
+        future = await self._enqueue(name, payload)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await asyncio.wait({future})
+            if not chained:
+                # What broke has been told by a handler of its own, which runs after it.
+                await asyncio.sleep(0)
+
+    async def _enqueue(self, name: str, payload: dict[str, Any]) -> asyncio.Future[Any]:
         route = app.router(self.path.partition("?")[0]) or "404"
         data = {
             "pathname": f"/{route}",
@@ -91,12 +108,7 @@ class Tab:
             "ip": "127.0.0.1",
         }
         event = Event(name=name, payload=payload, router_data=data)
-        future = await self._tabs.processor.enqueue(self.token, event)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await asyncio.wait({future})
-            if not chained:
-                # What broke has been told by a handler of its own, which runs after it.
-                await asyncio.sleep(0)
+        return await self._tabs.processor.enqueue(self.token, event)
 
     def close(self) -> None:
         """Close the tab, as a browser does."""

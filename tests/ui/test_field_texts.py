@@ -1,5 +1,6 @@
 """The texts of the drawer: every field of every node kind goes from config to control and back."""
 
+import re
 from typing import Any
 
 import pytest
@@ -78,13 +79,9 @@ def field_of(kind: str, key: str) -> ConfigField:
     ],
 )
 def test_a_text_that_cannot_be_the_value_is_told(field: ConfigField, text: str, words: str):
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=re.escape(words)) as refusal:
         field_value(field, text)
-    try:
-        field_value(field, text)
-    except ValueError as error:
-        assert words in str(error)
-        assert len(str(error)) < 300
+    assert len(str(refusal.value)) < 300
 
 
 def test_numbers_may_be_written_with_gaps():
