@@ -28,6 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 OPEN_REQUESTS_GRACE_SECONDS = 3.0
+LAST_TASKS_GRACE_SECONDS = 1.0
 _HEADER_READ_TIMEOUT_MS = 10_000
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096  # every open tab holds one
@@ -71,7 +72,18 @@ def run(app: AsgiApp, listener: socket.socket, *, on_ready: Callable[[], None]) 
     Raises:
         Exception: Whatever keeps the application from starting, as it is.
     """
-    was_asked = asyncio.run(serve(app, listener, on_ready=on_ready))
+    asyncio.run(_serve_and_leave(app, listener, on_ready))
+    raise AssertionError  # pragma: no cover - the process has ended
+
+
+async def _serve_and_leave(app: AsgiApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    was_asked = await serve(app, listener, on_ready=on_ready)
+    # What is left belongs to connections whose other end is gone. asyncio itself would wait for it without end.
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=LAST_TASKS_GRACE_SECONDS)
     # Everything has ended in order but Granian's own threads. Python's way out would now and then pull the rug from
     # under them, and they would abort the process.
     logging.shutdown()
@@ -130,7 +142,7 @@ class _Requests:
         """Pass one request on to the application."""
         task = asyncio.current_task()
         if scope["type"] != "http" or task is None:
-            await self._app(scope, receive, send)
+            await self._keep_open(scope, receive, send)
             return
         messages = _RequestMessages(receive, self._stream_end)
         self._open.add(task)
@@ -142,6 +154,14 @@ class _Requests:
         finally:
             self._open.discard(task)
             messages.close()
+
+    async def _keep_open(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass on a websocket; that it is closed while the server stops is no failure of the application."""
+        try:
+            await self._app(scope, receive, send)
+        except (Exception, asyncio.CancelledError):
+            if not self._stream_end.is_set():
+                raise
 
     def end_streams(self) -> None:
         """Tell every stream that its reader has left."""

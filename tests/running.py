@@ -1,7 +1,7 @@
 """Runs in tests: graphs in a few words, and a ``World`` with a real engine on a real database to run them in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -260,6 +260,36 @@ class World:
         for run_id in list(self.dispatcher._active):
             self.dispatcher.enqueue(run_id)
         self.dispatcher._timer_changed.set()
+
+
+async def driven(world: World, run_id: str, *, answered: Collection[str] | None = None) -> RunDetail | None:
+    """The run after whatever it waits for has come; None when the process died before its end.
+
+    Args:
+        world: Where it runs.
+        run_id: The run.
+        answered: Nodes that are called back; None for all. The others wait until their time is over.
+    """
+    while True:
+        resting = asyncio.create_task(world.at_rest())
+        dying = asyncio.create_task(world.store.has_died.wait())
+        await asyncio.wait({resting, dying}, return_when=asyncio.FIRST_COMPLETED)
+        dying.cancel()
+        if not resting.done():
+            resting.cancel()
+            return None
+        await resting
+        run = await world.runs.get(WORKSPACE, run_id)
+        if run.summary.state in ENDS:
+            return run
+        called = [view for view in run.nodes if view.callback_url]
+        chosen = [view for view in called if answered is None or view.node_id in answered]
+        for view in chosen:
+            await world.call_back(run_id, token_in(view.callback_url), {"n": 1})
+        if not chosen:
+            due = run.summary.wake_at
+            assert due is not None, f"nothing will ever wake it: {states_of(run)}"
+            world.advance(max(1, due - world.clock.ms))
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.node_kinds import setting
 from orchestrator_app.domain.planning import Graph
 from orchestrator_app.domain.ports import ClaimedRun, Clock, ProviderGateway, WaitRecord
 from orchestrator_app.domain.runs import LogLevel, WaitReason
@@ -43,6 +44,7 @@ class NodeContext:
 
     Attributes:
         attempt: Number of the attempt under way or about to start, from 1.
+        is_resumed: Whether the node was parked, and its time has come or something arrived for it.
         memo: What the handler left when it parked the node, else empty.
         waits: Callback waits of this node, with what has arrived.
         begin_attempt: Commits that a call is about to leave, given its redacted summary.
@@ -61,6 +63,7 @@ class NodeContext:
     clock: Clock
     callback_url: Callable[[str], str]
     attempt: int
+    is_resumed: bool
     memo: JsonObject
     waits: list[WaitRecord]
     begin_attempt: Callable[[JsonObject], Awaitable[None]]
@@ -85,6 +88,11 @@ class NodeContext:
     def traceparent(self) -> str:
         """W3C trace context: the run is the trace, the node the span."""
         return f"00-{UUID(self.run.run_id).hex}-{UUID(self.idempotency_key).hex[:16]}-01"
+
+    def milliseconds(self, key: str) -> int:
+        """A config value in milliseconds."""
+        value = setting(self.node, key)
+        return int(value) if isinstance(value, int | float) else 0
 
     def awaited_callback(self) -> WaitRecord | None:
         """The wait of the nearest WaitForCallback behind this node, if there is one."""

@@ -76,8 +76,9 @@ class NodeWork:
             if called_back is not None:
                 return called_back
             self._take_up_interrupted_attempt()
+        was_parked = self._record.state is NodeState.WAITING and self._record.wait_reason != "retry"
         try:
-            return await self._work()
+            return await self._work(is_resumed=was_parked)
         except OutcomeUnknown:
             called_back = await self._called_back()
             if called_back is None:
@@ -92,7 +93,7 @@ class NodeWork:
         self._run.waits = await self._engine.arrivals(self._run)
         if not any(wait.has_arrived for wait in self._segment.waits_of(self._node.id)):
             return None
-        return await handler_for(self._node).resume(self._context())
+        return await self._work(is_resumed=True)
 
     def _take_up_interrupted_attempt(self) -> None:
         """Decide about a call that was under way when the process ended.
@@ -113,15 +114,10 @@ class NodeWork:
         )
         self._has_open_attempt = False
 
-    async def _work(self) -> Outcome:
-        handler = handler_for(self._node)
-        is_retry = self._record.wait_reason == "retry"
-        context = self._context()
-        if self._record.state is NodeState.WAITING and not is_retry:
-            return await handler.resume(context)
-        return await handler.start(context)
+    async def _work(self, *, is_resumed: bool) -> Outcome:
+        return await handler_for(self._node).work(self._context(is_resumed=is_resumed))
 
-    def _context(self) -> NodeContext:
+    def _context(self, *, is_resumed: bool) -> NodeContext:
         segment = self._segment
         return NodeContext(
             run=self._run,
@@ -134,6 +130,7 @@ class NodeWork:
             clock=self._clock,
             callback_url=segment.callback_url,
             attempt=self._record.attempt + 1,
+            is_resumed=is_resumed,
             memo=self._record.memo,
             waits=segment.waits_of(self._node.id),
             begin_attempt=self._begin_attempt,

@@ -30,7 +30,13 @@ _BUILT_IN = frozenset(
     {"hydrate", "hydrate_and_load", "on_load_internal", "set_is_hydrated", "handle_frontend_exception"}
 )
 # Where Reflex logs what clients send: whole events with payload and headers, cookies among them.
-_TALKATIVE_LOGGERS = ("reflex.app", "reflex_base.event.processor.event_processor", "asyncio")
+_SOCKET_LOGGERS = ("engineio.server", "socketio.server")
+_TALKATIVE_LOGGERS = (
+    "reflex.app",
+    "reflex_base.event.processor.event_processor",
+    "asyncio",
+    *_SOCKET_LOGGERS,
+)
 _EVENT_TEXT = re.compile(r"Event\(|[Ee]vent data")
 _MOST_SHOWN_OF_A_COMPLAINT = 2_000
 
@@ -119,6 +125,10 @@ def without_events(record: logging.LogRecord) -> bool:
     exception = record.exc_info[1] if record.exc_info else None
     if isinstance(exception, EventDeserializationError):
         record.msg, record.args, record.exc_info = "an event was refused: it cannot be read", (), None
+    elif exception is not None and record.name in _SOCKET_LOGGERS:
+        # Whatever made a message unreadable is repeated in the exception.
+        record.msg = f"{record.getMessage()}: {type(exception).__name__}"
+        record.args, record.exc_info = (), None
     elif found := _EVENT_TEXT.search(record.getMessage()):
         # The exception repeats the name of the event, which is whatever the client made up.
         record.msg, record.args, record.exc_info = f"{record.getMessage()[: found.start()]}an event", (), None

@@ -172,3 +172,46 @@ def test_edits_that_were_not_saved_survive_a_reload(page: Page, program: Program
     page.reload()
     expect(node(page, "Parallel").first).to_be_visible()
     expect(page.get_by_test_id("version")).to_have_text("Unsaved changes")
+
+
+def test_edits_that_were_not_saved_survive_a_restart_of_the_server(page: Page, own_program: Program) -> None:
+    open_new(page, own_program, "Restarted")
+    drop_from_palette(page, "Parallel", 200, 200)
+    expect(page.get_by_test_id("version")).to_have_text("Unsaved changes")
+    orchestrator_id = page.url.rstrip("/").rpartition("/")[2]
+    assert own_program.stop() == 0
+    own_program.start()
+    # The page finds the server again by itself.
+    expect(page.get_by_text("The connection to the server is lost")).to_have_count(0)
+    drop_from_palette(page, "DataMapper", 500, 300)
+    expect(page.locator(".react-flow__node")).to_have_count(2)
+    page.locator("#save").click()
+    expect(page.get_by_test_id("version")).to_have_text("Version 2")
+    stored = own_program.ask("GET", f"/{orchestrator_id}")
+    assert {item["data"]["nodeType"] for item in stored["definition"]["nodes"]} == {"Parallel", "DataMapper"}
+
+
+def test_a_broken_input_is_told_in_the_dialog_and_starts_nothing(page: Page, program: Program) -> None:
+    open_new(page, program, "Broken input")
+    drop_from_palette(page, "Parallel", 200, 200)
+    page.locator("#save").click()
+    expect(page.get_by_test_id("version")).to_have_text("Version 2")
+    page.locator("#run").click()
+    write(page, "Input of the run", '{"amount": ')
+    expect(page.get_by_role("alert").filter(has_text="Line 1")).to_be_visible()
+    expect(page.locator("#start-run")).to_be_disabled()
+    orchestrator_id = page.url.rstrip("/").rpartition("/")[2]
+    assert program.ask("GET", f"/{orchestrator_id}/runs")["items"] == []
+
+
+def test_problems_are_shown_on_the_node_and_keep_the_run_button_off(page: Page, program: Program) -> None:
+    open_new(page, program, "Unfinished")
+    drop_from_palette(page, "RemoteWebhook", 200, 200)
+    expect(page.get_by_test_id("problems")).to_be_visible()
+    expect(page.locator("#run")).to_be_disabled()
+    page.get_by_test_id("problems").click()
+    page.get_by_role("button", name="“Address” is missing").click()
+    write(page, "Address", "ftp://somewhere")
+    expect(page.get_by_text("is no complete address").first).to_be_visible()
+    write(page, "Address", "http://127.0.0.1:9/x")
+    expect(page.locator("#run")).to_be_enabled()

@@ -193,6 +193,9 @@ def test_a_stranger_executes_nothing_and_leaves_no_trace_in_the_log(server: Prog
                 await stranger.send_any(content)
             await stranger.send(f"{LIST}.search", PAYLOAD)
             await stranger.send(f"{LIST}.search", {"query": "x"}, router_data=PAYLOAD)
+            await stranger.send(f"{LIST}.search", {"query": "allowed"})
+            found = await stranger.until(lambda found: "query_rx_state_" in found.get(LIST, {}))
+            assert found[LIST]["query_rx_state_"] == "allowed"
         async with Stranger(server, "afterwards") as stranger:
             found = await stranger.open_page()
             rows = found[LIST]["rows_rx_state_"]

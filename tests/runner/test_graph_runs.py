@@ -155,6 +155,7 @@ async def test_of_two_edges_between_the_same_nodes_one_counts(sqlite_world: Worl
 async def test_a_run_is_written_down_with_its_times_and_log(world: World):
     run_id = await world.start(graph([webhook("a")]), {"n": 1})
     run = await world.ended(run_id)
+    await world.at_rest()
     summary, a = run.summary, run.nodes[0]
     assert summary.created_date == summary.started_date == summary.ended_date == world.clock.ms
     assert a.started_date == a.ended_date == world.clock.ms

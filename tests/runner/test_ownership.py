@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
+from orchestrator_app.errors import ProviderBusy
 from orchestrator_app.storage.database import Database
 from tests.running import (
     WORKSPACE,
@@ -190,10 +192,31 @@ async def test_a_stopping_process_takes_no_callback_up_but_the_next_one_does(sql
     assert (await world.ended(run_id)).output == {"a": 1, "ok": True}
 
 
+async def test_a_short_pause_ends_without_anybody_saying_so(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", ProviderBusy("Wait.", retry_after_seconds=0.05), {"n": 1})
+    run_id = await world.start(graph([webhook("a")]))
+    await world.waiting_at(run_id, "a")
+    world.clock.ms += 50
+    assert (await world.ended(run_id)).output == {"n": 1}
+
+
+async def test_a_wait_without_a_deadline_is_ended_by_its_callback_alone(world: World):
+    run_id = await world.start(graph([wait("w")]))
+    token = token_in((await world.parked(run_id)).nodes[0].callback_url)
+    without = text("UPDATE node_run SET wake_at = NULL")
+    await world.database.write(lambda connection: connection.execute(without))
+    world.advance(10_000_000)
+    run = await world.parked(run_id)
+    assert (run.summary.wake_at, run.nodes[0].state) == (None, "WAITING")
+    await world.call_back(run_id, token, {"n": 1})
+    assert (await world.ended(run_id)).output == {"n": 1}
+
+
 async def test_a_stop_ends_a_run_that_lingers_over_a_short_pause(sqlite_world: World):
     world = sqlite_world
     world.platform.on_call("a", RemoteAnswer("running"))
-    run_id = await world.start(graph([webhook("a", completion="poll", pollingInterval=1_900)]))
+    run_id = await world.start(graph([webhook("a", completion="poll", pollingInterval=1_000)]))
     await world.waiting_at(run_id, "a")
     await asyncio.wait_for(world.life.engine.stop(20), 1)
     assert (await world.runs.get(WORKSPACE, run_id)).summary.state == "RUNNING"

@@ -3,7 +3,6 @@
 Calls go over real HTTP, so that the journal of the server tells what was really sent.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -24,10 +23,10 @@ from orchestrator_app.services.views import RunDetail
 from orchestrator_app.storage.database import Database
 from tests.fakes.server import FakeServer
 from tests.running import (
-    ENDS,
     WORKSPACE,
     World,
     condition,
+    driven,
     failure_of,
     graph,
     mapper,
@@ -35,7 +34,6 @@ from tests.running import (
     nodes_of,
     open_world,
     states_of,
-    token_in,
     wait,
     webhook,
 )
@@ -119,28 +117,6 @@ async def world(database: Database, http_client: HttpClient, tmp_path: Path) -> 
         )
         opened.gateway = Gateway(providers, connections)
         yield opened
-
-
-async def driven(world: World, run_id: str) -> RunDetail | None:
-    """The run after whatever it waits for has come; None when the process died before its end."""
-    while True:
-        resting, dying = (
-            asyncio.create_task(world.at_rest()),
-            asyncio.create_task(world.store.has_died.wait()),
-        )
-        await asyncio.wait({resting, dying}, return_when=asyncio.FIRST_COMPLETED)
-        resting.cancel()
-        dying.cancel()
-        if world.store.has_died.is_set():
-            return None
-        run = await world.runs.get(WORKSPACE, run_id)
-        if run.summary.state in ENDS:
-            return run
-        called = [view.callback_url for view in run.nodes if view.callback_url]
-        for url in called:
-            await world.call_back(run_id, token_in(url), {"n": 1})
-        if not called:
-            world.advance(30_000)
 
 
 def calls_of(server: FakeServer, run_id: str) -> Counter[str]:

@@ -239,9 +239,11 @@ def test_text_may_hold_every_real_character():
 # --- the log ---
 
 
-def record(message: str, *arguments: object, error: Exception | None = None) -> str:
+def record(
+    message: str, *arguments: object, error: Exception | None = None, logger: str = "reflex.app"
+) -> str:
     info = None if error is None else (type(error), error, None)
-    line = logging.LogRecord("reflex.app", logging.ERROR, __file__, 1, message, arguments, info)
+    line = logging.LogRecord(logger, logging.ERROR, __file__, 1, message, arguments, info)
     assert without_events(line)
     return logging.Formatter().format(line)
 
@@ -256,6 +258,11 @@ def test_an_event_that_reflex_logs_loses_what_the_client_sent():
 def test_an_event_that_cannot_be_read_is_not_repeated():
     line = record("never retrieved: %s", SECRET, error=EventDeserializationError(SECRET))
     assert line == "an event was refused: it cannot be read"
+
+
+def test_what_breaks_in_a_socket_is_told_by_its_kind():
+    line = record("message async handler error", error=AttributeError(SECRET), logger="engineio.server")
+    assert line == "message async handler error: AttributeError"
 
 
 def test_other_lines_stay_as_they_are():

@@ -1,4 +1,4 @@
-"""What a handler is: starts a node's work, and takes it up again after a wait."""
+"""What a handler is: it works on nodes of one kind."""
 
 from typing import Protocol
 
@@ -8,10 +8,6 @@ from orchestrator_app.runner.node_context import NodeContext, Outcome
 class Handler(Protocol):
     """Works on nodes of one kind. Raises ``OrchestratorError`` when the node fails."""
 
-    async def start(self, context: NodeContext) -> Outcome:
-        """Begin, or try again after a failure: ``context.attempt`` tells which try it is."""
-        ...
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Go on after a wait whose time has come or for which something arrived."""
+    async def work(self, context: NodeContext) -> Outcome:
+        """Begin, try again after a failure (``context.attempt``) or go on after a wait (``context.is_resumed``)."""
         ...

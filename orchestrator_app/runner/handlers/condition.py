@@ -19,17 +19,11 @@ def is_true(value: object) -> bool:
 class ConditionHandler:
     """Looks at the cases in order; its output is its input."""
 
-    async def start(self, context: NodeContext) -> Outcome:
+    async def work(self, context: NodeContext) -> Outcome:
         """Take the first case that is true, else the default branch."""
         cases = setting(context.node, "cases")
-        for case in cases if isinstance(cases, list) else []:
-            if not isinstance(case, dict):
-                continue
-            value = await context.renderer.expression(str(case["expression"]), context.scope)
-            if is_true(value):
+        listed = [case for case in cases if isinstance(case, dict)] if isinstance(cases, list) else []
+        for case in listed:
+            if is_true(await context.renderer.expression(str(case["expression"]), context.scope)):
                 return Done(context.input, (str(case["handle"]),))
         return Done(context.input, (str(setting(context.node, "defaultHandle")),))
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Never parked, so the same as starting."""
-        return await self.start(context)

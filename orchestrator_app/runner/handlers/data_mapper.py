@@ -7,14 +7,10 @@ from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
 class DataMapperHandler:
     """Evaluates the mappings; pure, so a repeat after a crash does no harm."""
 
-    async def start(self, context: NodeContext) -> Outcome:
+    async def work(self, context: NodeContext) -> Outcome:
         """Evaluate and assign, in the order of the mappings."""
         mappings = setting(context.node, "mappings")
         mode = str(setting(context.node, "mode"))
         items = mappings if isinstance(mappings, list) else []
         pairs = [(str(item["from"]), str(item["to"])) for item in items if isinstance(item, dict)]
         return Done(await context.renderer.mappings(pairs, mode, context.scope))
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Never parked, so the same as starting."""
-        return await self.start(context)

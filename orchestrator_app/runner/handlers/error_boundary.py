@@ -6,13 +6,9 @@ from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
 class ErrorBoundaryHandler:
     """Reached over an error handle its input is ``{"error": {...}, "input": ...}``."""
 
-    async def start(self, context: NodeContext) -> Outcome:
+    async def work(self, context: NodeContext) -> Outcome:
         """Render the fallback, or hand on the input."""
         fallback = context.node.config.get("fallback")
         if isinstance(fallback, str) and fallback.strip():
             return Done(await context.renderer.json_body(fallback, context.scope))
         return Done(context.input)
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Never parked, so the same as starting."""
-        return await self.start(context)

@@ -4,7 +4,7 @@ from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.node_kinds import is_idempotent, setting
 from orchestrator_app.domain.remote import RemoteCall
 from orchestrator_app.errors import NodeFailed
-from orchestrator_app.runner.handlers.remote_webhook import milliseconds, response_summary
+from orchestrator_app.runner.handlers.remote_webhook import response_summary
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
 from orchestrator_app.runner.sizes import noted
 
@@ -14,7 +14,7 @@ BUILT_IN_CONNECTION = "simulated"
 class LocalFlowHandler:
     """One call, answered when the flow is through."""
 
-    async def start(self, context: NodeContext) -> Outcome:
+    async def work(self, context: NodeContext) -> Outcome:
         """Ask and take the answer."""
         node = context.node
         connection_id = str(node.config.get("connectionId") or "")
@@ -26,7 +26,7 @@ class LocalFlowHandler:
             workflow_id=str(setting(node, "flowId")),
             url=await context.renderer.text(base_url, context.scope) if base_url else "",
             body={"question": await context.renderer.text(question, context.scope)},
-            timeout_seconds=milliseconds(context, "timeout") / 1000,
+            timeout_seconds=context.milliseconds("timeout") / 1000,
             correlation_id=context.correlation_id,
             idempotency_key=context.idempotency_key,
             traceparent=context.traceparent,
@@ -52,7 +52,3 @@ class LocalFlowHandler:
                 context={"remoteStatus": answer.status_code},
             )
         return Done(answer.output)
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Never parked, so the same as starting."""
-        return await self.start(context)

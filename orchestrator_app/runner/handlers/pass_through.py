@@ -7,12 +7,8 @@ from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
 class PassThroughHandler:
     """Output is input. A disabled condition takes its default branch."""
 
-    async def start(self, context: NodeContext) -> Outcome:
+    async def work(self, context: NodeContext) -> Outcome:
         """Hand on."""
         if context.node.kind == CONDITION.name:
             return Done(context.input, (str(setting(context.node, "defaultHandle")),))
         return Done(context.input)
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Never parked, so the same as starting."""
-        return await self.start(context)

@@ -20,12 +20,6 @@ MAX_NOTED_TEXT = 2_000
 MAX_UNKNOWN_LOOKS = 3
 
 
-def milliseconds(context: NodeContext, key: str) -> int:
-    """A config value in milliseconds."""
-    value = setting(context.node, key)
-    return int(value) if isinstance(value, int | float) else 0
-
-
 def with_callback(body: JsonValue, template: str, url: str, token: str) -> JsonValue:
     """The body with callback address and token, unless it is no object or the template places them itself.
 
@@ -49,7 +43,13 @@ def response_summary(answer: RemoteAnswer, body: JsonValue) -> JsonObject:
 class RemoteWebhookHandler:
     """Journals each call before it leaves, and never sends a call again whose outcome is unclear and not harmless."""
 
-    async def start(self, context: NodeContext) -> Outcome:
+    async def work(self, context: NodeContext) -> Outcome:
+        """Send the call; after a wait look again, or take the callback."""
+        if not context.is_resumed:
+            return await self._send(context)
+        return await (self._look(context) if "looks" in context.memo else self._called_back(context))
+
+    async def _send(self, context: NodeContext) -> Outcome:
         """Render the request, journal it, send it."""
         completion = completion_of(context.node)
         wait = await self._awaited(context, completion)
@@ -87,14 +87,10 @@ class RemoteWebhookHandler:
                 answer.state, answer.message, answer.link, answer.remote_id, answer.status_code
             )
         if completion == "callback":
-            deadline = context.clock.now() + milliseconds(context, "callbackTimeout")
+            deadline = context.clock.now() + context.milliseconds("callbackTimeout")
             return Parked("callback", deadline, log="Waiting for the call back.")
         await self._check_success(context, answer.output)
         return Done(answer.output)
-
-    async def resume(self, context: NodeContext) -> Outcome:
-        """Look again, or take the callback."""
-        return await (self._look(context) if "looks" in context.memo else self._called_back(context))
 
     async def _awaited(self, context: NodeContext, completion: str) -> WaitRecord | None:
         if completion == "callback":
@@ -142,7 +138,7 @@ class RemoteWebhookHandler:
             headers=headers,
             body=body,
             text_body=text_body,
-            timeout_seconds=milliseconds(context, "timeout") / 1000,
+            timeout_seconds=context.milliseconds("timeout") / 1000,
             completion=completion,
             correlation_id=context.correlation_id,
             idempotency_key=context.idempotency_key,
@@ -154,7 +150,7 @@ class RemoteWebhookHandler:
         )
 
     def _next_look(self, context: NodeContext) -> int:
-        interval = milliseconds(context, "pollingInterval")
+        interval = context.milliseconds("pollingInterval")
         # Jitter keeps many runs that were started together from asking together for ever.
         return context.clock.now() + int(interval * (1 + random.uniform(-POLL_JITTER, POLL_JITTER)))  # noqa: S311
 
@@ -166,7 +162,7 @@ class RemoteWebhookHandler:
             provider=str(setting(node, "provider")),
             connection_id=str(node.config.get("connectionId") or ""),
             workflow_id=str(node.config.get("workflowId") or ""),
-            timeout_seconds=milliseconds(context, "timeout") / 1000,
+            timeout_seconds=context.milliseconds("timeout") / 1000,
             completion="poll",
             correlation_id=context.correlation_id,
             idempotency_key=context.idempotency_key,
@@ -228,7 +224,7 @@ class RemoteWebhookHandler:
             await self._check_success(context, arrived.body)
             return Done(arrived.body)
         raise NodeFailed(
-            f"The workflow was started but did not call back within {milliseconds(context, 'callbackTimeout')} ms.",
+            f"The workflow was started but did not call back within {context.milliseconds('callbackTimeout')} ms.",
             code="callback_timeout",
             hint="Allow more time, or check on the platform that the workflow reaches its callback step.",
         )

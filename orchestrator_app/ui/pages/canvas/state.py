@@ -64,6 +64,7 @@ class EditorState(rx.State):
     # What was typed and not taken, with the reason: by field, or by row such as ``cases[0]``.
     _refused: dict[str, str] = {}
     _row_number: int = 0
+    _early: list[dict[str, Any]] = []
 
     # --- loading and saving ---
 
@@ -93,12 +94,24 @@ class EditorState(rx.State):
                 document.restore(draft.version, draft.definition)
         elif document.version != detail.version and not document.has_changes:
             document.load(detail.id, detail.version, detail.definition)
+        refused = self._catch_up(document)
         self._take(document)
         self.name, self.description = detail.name, detail.description
         self._show_document()
+        if refused is not None:
+            yield show_error(refused)
         self.newer_version = detail.version if detail.version > document.version else 0
         if document.has_changes:
             yield rx.toast.info("Your unsaved changes are still here.")
+
+    def _catch_up(self, document: Document) -> InvalidInput | None:
+        """Carry out what the user drew while the server was away; the error of what no longer fits."""
+        early, self._early = self._early, []
+        try:
+            document.apply(early)
+        except InvalidInput as error:
+            return error
+        return None
 
     def _address(self) -> str:
         """The id in the page's address."""
@@ -215,6 +228,10 @@ class EditorState(rx.State):
     @writes
     def apply_ops(self, ops: list[dict[str, Any]]):
         """Take over what the user did on the canvas."""
+        if not self.is_loaded:
+            # After a restart of the server, what was drawn meanwhile arrives before the page is loaded again.
+            self._early = [*self._early, *ops]
+            return None
         try:
             self._document.apply(ops)
         except InvalidInput as error:
