@@ -93,7 +93,7 @@ def _check_schema(schema: JsonValue, body: JsonValue) -> None:
         # An empty registry: references to other documents are never fetched.
         validator: Any = Draft202012Validator(schema, registry=Registry())
         found: list[ValidationError] = list(validator.iter_errors(body))
-    except (SchemaError, Unresolvable) as error:
+    except (SchemaError, Unresolvable, RecursionError) as error:
         raise InvalidInput(
             "The schema of the node that waits is wrong itself.",
             hint="Correct “Body schema” in the editor and start a new run.",

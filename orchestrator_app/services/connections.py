@@ -2,23 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection as DatabaseConnection
 
 from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
 from orchestrator_app.providers.base import Connection, ConnectionCheck, Provider
+from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.security.vault import Vault
+from orchestrator_app.services.credentials import checked_name, checked_values, secret_keys
 from orchestrator_app.services.views import ConnectionView, ProviderView
 from orchestrator_app.storage import connections as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.payloads import dumps, loads
 
-MIN_SECRET_LENGTH = 8
-MAX_VALUE_LENGTH = 10_000
-MAX_NAME_LENGTH = 200
 # An opened connection is kept this long, so that a burst of calls does not read and decrypt it each time.
 KEPT_SECONDS = 10.0
 
@@ -94,8 +94,8 @@ class Connections:
             Conflict: The platform has a connection of that name already.
         """
         provider = self._provider(provider_key)
-        values = _checked(provider, credentials)
-        name = _checked_name(name or provider.title)
+        values = checked_values(provider, credentials)
+        name = checked_name(name or provider.title)
         connection_id, now = self._new_id(), self._now()
         settings, secrets = self._split(provider, values, workspace_id, connection_id)
 
@@ -121,7 +121,9 @@ class Connections:
     async def update(
         self, workspace_id: str, connection_id: str, *, name: str | None, credentials: Mapping[str, str]
     ) -> ConnectionView:
-        """Change a connection. A secret that is not given stays, unless an address it is bound to changes.
+        """Change a connection. What is not given stays, and so does a secret given empty.
+
+        No secret stays when an address changes to which the connection is bound.
 
         Raises:
             NotFound: There is none by that id here.
@@ -130,14 +132,15 @@ class Connections:
         """
         row = await self._row(workspace_id, connection_id)
         provider = self._provider(row.provider)
-        present = self._values(row)
-        given = {key: value for key, value in credentials.items() if value != ""}
+        present = self._readable_values(row)
+        hidden = secret_keys(provider)
+        given = {key: value for key, value in credentials.items() if value or key not in hidden}
         moved = [
             field.label
             for field in provider.credential_fields
             if field.is_origin
-            and field.key in given
-            and _origin(given[field.key]) != _origin(present.get(field.key, ""))
+            and given.get(field.key, "").strip()
+            and origin_of(given[field.key]) != origin_of(present.get(field.key, ""))
         ]
         kept_secrets = [
             field
@@ -151,8 +154,8 @@ class Connections:
                 hint="A key is only ever sent to the address it was entered for.",
                 errors=[{"field": kept_secrets[0].key, "message": message}],
             )
-        values = _checked(provider, present | given)
-        new_name = _checked_name(name) if name is not None else row.name
+        values = checked_values(provider, present | given)
+        new_name = checked_name(name) if name is not None else row.name
         settings, secrets = self._split(provider, values, workspace_id, connection_id)
         now = self._now()
 
@@ -195,9 +198,8 @@ class Connections:
             InvalidInput: A field is missing, unknown or not acceptable.
         """
         provider = self._provider(provider_key)
-        return await provider.test(
-            Connection("", provider.key, provider.title, _checked(provider, credentials))
-        )
+        connection = Connection("", provider.key, provider.title, checked_values(provider, credentials))
+        return await self._tried(provider, connection)
 
     async def check(self, workspace_id: str, connection_id: str) -> ConnectionCheck:
         """Try a stored connection and remember how it fares.
@@ -206,7 +208,7 @@ class Connections:
             NotFound: There is none by that id here.
         """
         connection = await self.open(workspace_id, connection_id)
-        outcome = await self._provider(connection.provider).test(connection)
+        outcome = await self._tried(self._provider(connection.provider), connection)
         await self.mark(workspace_id, connection_id, outcome.status, outcome.detail)
         return outcome
 
@@ -247,7 +249,7 @@ class Connections:
     def secrets_of(self, connection: Connection) -> tuple[str, ...]:
         """The secret values of an opened connection."""
         provider = self._providers[connection.provider]
-        keys = {field.key for field in provider.credential_fields if field.is_secret}
+        keys = secret_keys(provider)
         return tuple(value for key, value in connection.values.items() if key in keys and value)
 
     # --- inside ---
@@ -268,7 +270,7 @@ class Connections:
     def _split(
         self, provider: Provider, values: Mapping[str, str], workspace_id: str, connection_id: str
     ) -> tuple[str, str]:
-        keys = {field.key for field in provider.credential_fields if field.is_secret}
+        keys = secret_keys(provider)
         plain = {key: value for key, value in values.items() if key not in keys}
         secret = {key: value for key, value in values.items() if key in keys}
         return dumps(dict(plain)), self._vault.seal(
@@ -280,6 +282,19 @@ class Connections:
         plain: dict[str, str] = loads(row.settings)
         secret: dict[str, str] = loads(opened)
         return plain | secret
+
+    def _readable_values(self, row: rows.ConnectionRow) -> dict[str, str]:
+        """The values; of a row that no key opens those that are no secrets, so that the others can be entered anew."""
+        try:
+            return self._values(row)
+        except CredentialUnreadable:
+            plain: dict[str, str] = loads(row.settings)
+            return plain
+
+    async def _tried(self, provider: Provider, connection: Connection) -> ConnectionCheck:
+        """What a test says, without secrets that the platform sends back."""
+        outcome = await provider.test(connection)
+        return replace(outcome, detail=Redactor(self.secrets_of(connection)).text(outcome.detail))
 
     def _view(self, row: rows.ConnectionRow) -> ConnectionView:
         secrets_set: tuple[str, ...] = ()
@@ -307,48 +322,6 @@ class Connections:
 
 def _vault_row(workspace_id: str, connection_id: str) -> str:
     return f"provider_connection|secrets|{connection_id}|{workspace_id}"
-
-
-def _origin(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _checked_name(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH:
-        message = f"The name must have 1 to {MAX_NAME_LENGTH} characters."
-        raise InvalidInput(message, errors=[{"field": "name", "message": message}])
-    return name
-
-
-def _checked(provider: Provider, credentials: Mapping[str, str]) -> dict[str, str]:
-    fields = {field.key: field for field in provider.credential_fields}
-    errors = [
-        {"field": key, "message": f"{provider.title} has no field “{key[:60]}”."}
-        for key in credentials
-        if key not in fields
-    ]
-    values: dict[str, str] = {}
-    for key, field in fields.items():
-        value = credentials.get(key, "").strip()
-        if not value and field.required:
-            errors.append({"field": key, "message": f"{field.label} is missing."})
-        elif len(value) > MAX_VALUE_LENGTH:
-            errors.append(
-                {"field": key, "message": f"{field.label} is longer than {MAX_VALUE_LENGTH} characters."}
-            )
-        elif value and field.is_secret and len(value) < MIN_SECRET_LENGTH:
-            errors.append(
-                {"field": key, "message": f"{field.label} must have at least {MIN_SECRET_LENGTH} characters."}
-            )
-        elif value and field.is_origin and urlsplit(value).scheme not in {"http", "https"}:
-            errors.append({"field": key, "message": f"{field.label} must start with http:// or https://."})
-        if value:
-            values[key] = value
-    if errors:
-        raise InvalidInput(errors[0]["message"], errors=errors)
-    return values
 
 
 def _not_found() -> NotFound:

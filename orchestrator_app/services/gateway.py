@@ -1,8 +1,8 @@
 """The engine's way to the platforms: finds the connection, opens its secret, calls the provider, keeps secrets in."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import PLAIN_PROVIDERS
@@ -16,6 +16,7 @@ from orchestrator_app.errors import (
     Unavailable,
 )
 from orchestrator_app.providers.base import Connection, Provider
+from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.services.connections import Connections
 
@@ -37,31 +38,46 @@ class Gateway:
         provider, connection = await self._open(workspace_id, call, "execute")
         if connection is not None:
             _check_origin(provider, connection, call)
-        try:
-            answer = await provider.execute(connection, call)
-        except CredentialRefused as error:
-            await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
-            raise
         # A platform may answer with what it was sent; the token in it lets a run go on, so it is not kept.
         redactor = self._redactor(connection, call.callback_token)
+        async with self._keeping_in(workspace_id, connection, redactor):
+            answer = await provider.execute(connection, call)
+        headers = redactor.value(dict(answer.headers))
         return replace(
             answer,
             output=redactor.value(answer.output, known_only=True),
+            headers=headers if isinstance(headers, dict) else {},
+            link=redactor.text(answer.link, known_only=True),
             message=redactor.text(answer.message),
         )
 
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "poll")
-        try:
-            look = await provider.poll(connection, call, memo)
-        except CredentialRefused as error:
-            await self._connections.mark(workspace_id, call.connection_id, "refused", error.message)
-            raise
         redactor = self._redactor(connection)
+        async with self._keeping_in(workspace_id, connection, redactor):
+            look = await provider.poll(connection, call, memo)
         return replace(
-            look, output=redactor.value(look.output, known_only=True), message=redactor.text(look.message)
+            look,
+            output=redactor.value(look.output, known_only=True),
+            link=redactor.text(look.link, known_only=True),
+            message=redactor.text(look.message),
         )
+
+    @asynccontextmanager
+    async def _keeping_in(
+        self, workspace_id: str, connection: Connection | None, redactor: Redactor
+    ) -> AsyncGenerator[None]:
+        """Takes secrets out of what goes wrong, and remembers that a connection's key was refused."""
+        try:
+            yield
+        except OrchestratorError as error:
+            context = redactor.value(error.context)
+            error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
+            error.context = context if isinstance(context, dict) else {}
+            if isinstance(error, CredentialRefused) and connection is not None:
+                await self._connections.mark(workspace_id, connection.id, "refused", error.message)
+            raise
 
     def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         """See the port."""
@@ -112,18 +128,13 @@ def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) 
     """A stored secret goes only to the origins it was entered for."""
     if not call.url:
         return
-    allowed: set[str] = set()
-    for field in provider.credential_fields:
-        value = connection.values.get(field.key, "")
-        if field.is_origin and value:
-            parts = urlsplit(value)
-            allowed.add(f"{parts.scheme}://{parts.netloc}".lower())
-    parts = urlsplit(call.url)
-    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    bound = (connection.values.get(field.key, "") for field in provider.credential_fields if field.is_origin)
+    allowed = {origin_of(address) for address in bound} - {""}
+    origin = origin_of(call.url)
     if origin not in allowed:
         raise ProviderRefused(
             f"The connection “{connection.name}” is bound to {', '.join(sorted(allowed)) or 'no address'}; its key is "
-            f"not sent to {origin}.",
+            f"not sent to {origin or 'this address'}.",
             hint="Use an address of that connection, or call this one without a connection.",
             provider=provider.key,
             operation="execute",

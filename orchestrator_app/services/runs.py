@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
@@ -12,6 +13,7 @@ from orchestrator_app.domain.runs import RunState
 from orchestrator_app.domain.validation import validate
 from orchestrator_app.errors import Conflict, InvalidDefinition, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.security.json_input import check_json
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
 from orchestrator_app.storage import orchestrators as orchestrator_rows
@@ -69,18 +71,19 @@ class Runs:
         Raises:
             NotFound: There is no such orchestrator here.
             InvalidDefinition: The graph has problems that block a run.
+            BadRequest: The input is no JSON, for instance NaN; TooLarge when there is too much of it.
             Conflict: The key was used with other input.
         """
         if len(idempotency_key) > MAX_KEY_LENGTH:
             raise InvalidInput(f"An Idempotency-Key may have at most {MAX_KEY_LENGTH} characters.")
+        check_json(data)
         run_id, now = self._new_id(), self._now()
-        digest = hashlib.sha256(payloads.dumps(data).encode()).hexdigest()
+        digest = _digest(data)
 
         def work(connection: Connection) -> tuple[rows.RunRow, bool]:
             orchestrator = orchestrator_rows.get(connection, workspace_id, orchestrator_id)
             if orchestrator is None:
                 raise NotFound("There is no such orchestrator.", hint="It may have been deleted.")
-            _check_runnable(orchestrator.name, orchestrator.definition)
             stored = rows.insert_run(
                 connection,
                 workspace_id,
@@ -101,6 +104,8 @@ class Runs:
                     "This Idempotency-Key was used before with other input.",
                     hint="Use a new key for new input, or send the same input again.",
                 )
+            if stored.is_new:
+                _check_runnable(orchestrator.name, orchestrator.definition)
             row = rows.get(connection, workspace_id, stored.run_id)
             if row is None:  # pragma: no cover - it was inserted above
                 raise NotFound("There is no such run.")
@@ -260,6 +265,11 @@ class Runs:
 
     def _awaited_url(self, run_id: str, wait_id: str, token_sealed: str) -> str:
         return self._callback_url(run_id, self._unseal(token_sealed, wait_id))
+
+
+def _digest(data: JsonValue) -> str:
+    """Tells inputs apart; the order of keys says nothing."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def _check_runnable(name: str, definition: str) -> None:

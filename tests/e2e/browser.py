@@ -42,7 +42,9 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
     def on_console(message: ConsoleMessage) -> None:
         # A refused request or connection is logged by the browser itself; the tests that provoke one look at the
         # page's answer.
-        is_expected = any(text in message.text for text in ("Failed to load resource", "ERR_CONNECTION_REFUSED"))
+        is_expected = any(
+            text in message.text for text in ("Failed to load resource", "ERR_CONNECTION_REFUSED")
+        )
         if message.type == "error" and not is_expected:
             complaints.append(message.text)
 

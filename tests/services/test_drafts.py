@@ -65,7 +65,7 @@ async def test_edits_wait_for_a_database_in_trouble(
     monkeypatch.setattr(drafts_module, "RETRY_SECONDS", 0.0)
     write, refused = database.write, asyncio.Event()
 
-    async def refuse(work: object) -> None:
+    async def refuse(_work: object) -> None:
         refused.set()
         raise Unavailable("The disk is full.")
 

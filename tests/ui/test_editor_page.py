@@ -364,7 +364,9 @@ async def test_a_page_that_could_not_be_filled_is_filled_as_soon_as_it_can(
 async def test_each_tab_has_a_graph_of_its_own_also_before_any_page_is_open(tabs: Tabs):
     first, second = await tabs.open("/"), await tabs.open("/")
     await first.send(EditorState.apply_ops, [add("n")])
-    assert (await first.state(EditorState))._document.node("n") is not None
-    assert (await second.state(EditorState))._document.node("n") is None
+    await first.send(EditorState.copy_nodes, ["n"])
+    assert (await first.state(EditorState))._document is not (await second.state(EditorState))._document
     await first.send(EditorState.save)
     assert "no such orchestrator" in first.said[-1]
+    await second.go(f"/canvas/{await created(tabs.application)}")
+    assert graph_ids(second) == ["a", "b"]

@@ -39,8 +39,9 @@ export function useKeyboard(frame, act) {
       if (ctrl && key === "k") return take(run.find);
 
       // The rest is only for somebody who works on the canvas, not on a button elsewhere on the page.
+      // A click on the empty canvas leaves the focus to what is around it: the page's main part, or the page.
       const inside = frame.current?.contains(target);
-      if (!inside && target !== document.body) return;
+      if (!inside && !target.contains?.(frame.current)) return;
       if (ctrl) {
         if (window.getSelection()?.toString() && !inside) return; // copying text of the page
         return take({ a: run.selectAll, c: run.copy, x: run.cut, v: run.paste, d: run.duplicate }[key]);
