@@ -1,14 +1,10 @@
-"""What the program says to its log: in lines for people or in JSON for machines, never with what browsers sent."""
+"""What the program says to its log: in lines for people or in JSON for machines."""
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
-
-# Reflex writes whole events into its complaints: everything a client sent, with the headers of its connection.
-_EVENT = "Event("
-_FRAMEWORK = "reflex"
 
 
 class _Lines(logging.Formatter):
@@ -29,21 +25,10 @@ class _Json(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def without_events(record: logging.LogRecord) -> bool:
-    """Cut what a browser sent out of the framework's messages; every record passes."""
-    if record.name.partition(".")[0].startswith(_FRAMEWORK):
-        message = record.getMessage()
-        if _EVENT in message:
-            record.msg = message.partition(_EVENT)[0] + "Event(left out)"
-            record.args = ()
-    return True
-
-
 def set_up_logging(level: str, shape: Literal["text", "json"]) -> None:
     """Send everything to the standard error stream, from the given level on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if shape == "json" else _Lines())
-    handler.addFilter(without_events)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The migration tool tells each step; only its warnings are news.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -262,14 +262,18 @@ class World:
         self.dispatcher._timer_changed.set()
 
 
-async def driven(world: World, run_id: str, *, answered: Collection[str] | None = None) -> RunDetail | None:
+async def driven(
+    world: World, run_id: str, *, answered: Collection[str] | None = None, body: JsonValue = None
+) -> RunDetail | None:
     """The run after whatever it waits for has come; None when the process died before its end.
 
     Args:
         world: Where it runs.
         run_id: The run.
         answered: Nodes that are called back; None for all. The others wait until their time is over.
+        body: What they are told; an object with a number unless given.
     """
+    said = body if body is not None else {"n": 1}
     while True:
         resting = asyncio.create_task(world.at_rest())
         dying = asyncio.create_task(world.store.has_died.wait())
@@ -285,7 +289,7 @@ async def driven(world: World, run_id: str, *, answered: Collection[str] | None 
         called = [view for view in run.nodes if view.callback_url]
         chosen = [view for view in called if answered is None or view.node_id in answered]
         for view in chosen:
-            await world.call_back(run_id, token_in(view.callback_url), {"n": 1})
+            await world.call_back(run_id, token_in(view.callback_url), said)
         if not chosen:
             due = run.summary.wake_at
             assert due is not None, f"nothing will ever wake it: {states_of(run)}"

@@ -36,16 +36,3 @@ def test_lines_for_machines_are_json_with_the_error(capsys: pytest.CaptureFixtur
     assert (line["level"], line["logger"], line["message"]) == ("ERROR", "orchestrator_app", "it failed")
     assert "ValueError: invalid literal" in line["error"]
     assert line["time"].endswith("+00:00")
-
-
-def test_what_a_browser_sent_is_left_out_of_the_framework_s_complaints(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    set_up_logging("INFO", "text")
-    event = "Event(name='x', payload={'password': 'hunter2'}, router_data={'cookie': 'c'})"
-    logging.getLogger("reflex.state").error("no handler for %s", event)
-    logging.getLogger("reflex").error("all is well")
-    written = capsys.readouterr().err
-    assert "hunter2" not in written
-    assert "no handler for Event(left out)" in written
-    assert "all is well" in written

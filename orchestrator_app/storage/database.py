@@ -49,6 +49,12 @@ class _Job:
 _Outcome = tuple[_Job, Any, BaseException | None]
 
 
+def _nobody_waits(future: asyncio.Future[Any]) -> None:
+    """Look at the outcome of a job whose caller is gone, so that asyncio does not report it as overlooked."""
+    if not future.cancelled():
+        future.exception()
+
+
 class Database:
     """Runs pieces of work, each a function of a connection, in transactions.
 
@@ -87,7 +93,11 @@ class Database:
                 raise _closed()
             self._queue.put(job)
         # A cancelled caller must not leave half a decision: what was queued is written or not as a whole.
-        return await asyncio.shield(job.future)
+        try:
+            return await asyncio.shield(job.future)
+        except asyncio.CancelledError:
+            job.future.add_done_callback(_nobody_waits)
+            raise
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run reading work beside the writer, on a snapshot of what is committed.

@@ -72,7 +72,11 @@ class Tab:
             named = {name.removesuffix("_rx_state_"): value for name, value in values.items()}
             self.vars.setdefault(state, {}).update(named)
             self.updates.append(named)
-        self.said += [json.dumps(event["payload"], ensure_ascii=False) for event in sent.get("events", [])]
+        # What is said travels as a script, in which texts are escaped once more.
+        self.said += [
+            str(event["payload"]).replace("\\\\u", "\\u").encode().decode("raw_unicode_escape")
+            for event in sent.get("events", [])
+        ]
         self._changed.set()
 
     async def go(self, path: str) -> None:

@@ -9,6 +9,7 @@ from orchestrator_app.errors import Unavailable
 from orchestrator_app.services.application import DEFAULT_WORKSPACE as HERE
 from orchestrator_app.services.application import Application
 from orchestrator_app.services.orchestrators import Orchestrators
+from orchestrator_app.ui.pages.canvas import state as canvas_state
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from tests.builders import a_chain, a_definition, a_node
@@ -68,7 +69,8 @@ async def test_an_address_that_leads_nowhere_says_so(tabs: Tabs):
     assert shown(tab, "name") == ""
 
 
-async def test_what_is_drawn_is_not_sent_back_but_counts(tabs: Tabs):
+async def test_what_is_drawn_is_not_sent_back_but_counts(tabs: Tabs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(canvas_state, "SENT_BACK_SECONDS", 0.0)
     tab, _ = await opened(tabs)
     revision = shown(tab, "graph_push")["rev"]
     await tab.send(EditorState.apply_ops, [move(), add("n")])
@@ -77,7 +79,20 @@ async def test_what_is_drawn_is_not_sent_back_but_counts(tabs: Tabs):
     assert shown(tab, "patches") == {}
 
 
-async def test_the_canvas_learns_what_became_of_a_label_and_of_a_copy(tabs: Tabs):
+async def test_what_was_drawn_before_the_page_was_loaded_again_comes_back_into_sight(tabs: Tabs):
+    tab, orchestrator_id = await opened(tabs)
+    await tab.go(f"/canvas/{orchestrator_id}")
+    await tab.send(EditorState.select, "a")
+    revision = shown(tab, "form_revision")
+    await tab.send(EditorState.apply_ops, [add("late")])
+    assert graph_ids(tab) == ["a", "b", "late"]
+    assert (shown(tab, "selected_id"), shown(tab, "form_revision")) == ("a", revision)
+
+
+async def test_the_canvas_learns_what_became_of_a_label_and_of_a_copy(
+    tabs: Tabs, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(canvas_state, "SENT_BACK_SECONDS", 0.0)
     tab, _ = await opened(tabs, a_definition([a_node("a", "DataMapper", disabled=True)]))
     await tab.send(EditorState.copy_nodes, ["a"])
     await tab.send(EditorState.apply_ops, [add("n", label="a"), add("m", kind="DataMapper", copyOf="a")])
@@ -333,7 +348,10 @@ async def test_a_restart_of_the_server_loses_no_unsaved_changes(tabs: Tabs):
     assert (shown(tab, "has_changes"), shown(tab, "can_undo"), shown(tab, "version")) == (False, False, 2)
 
 
-async def test_what_was_copied_can_be_pasted_in_another_orchestrator(tabs: Tabs):
+async def test_what_was_copied_can_be_pasted_in_another_orchestrator(
+    tabs: Tabs, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(canvas_state, "SENT_BACK_SECONDS", 0.0)
     tab, _ = await opened(tabs, a_definition([a_node("a", "DataMapper")]))
     await tab.send(EditorState.copy_nodes, ["a"])
     second = await created(tabs.application, a_chain("z"), "Second")
@@ -370,3 +388,23 @@ async def test_each_tab_has_a_graph_of_its_own_also_before_any_page_is_open(tabs
     assert "no such orchestrator" in first.said[-1]
     await second.go(f"/canvas/{await created(tabs.application)}")
     assert graph_ids(second) == ["a", "b"]
+
+
+async def test_what_was_drawn_while_the_server_was_away_is_carried_out(tabs: Tabs):
+    tab, orchestrator_id = await opened(tabs)
+    await tab.send(EditorState.apply_ops, [add("before")])
+    (await tab.state(EditorState))._get_root_state().reset()
+    await tab.send(EditorState.apply_ops, [add("meanwhile")])
+    await tab.send(EditorState.apply_ops, [{"op": "move", "id": "meanwhile", "x": 7, "y": 7}])
+    await tab.go(f"/canvas/{orchestrator_id}")
+    assert graph_ids(tab) == ["a", "b", "before", "meanwhile"]
+    assert shown(tab, "graph_push")["nodes"][3]["x"] == 7
+
+
+async def test_what_was_drawn_meanwhile_and_does_not_fit_any_more_is_told(tabs: Tabs):
+    tab, orchestrator_id = await opened(tabs)
+    (await tab.state(EditorState))._get_root_state().reset()
+    await tab.send(EditorState.apply_ops, [move("gone")])
+    await tab.go(f"/canvas/{orchestrator_id}")
+    assert graph_ids(tab) == ["a", "b"]
+    assert "This node is gone" in "".join(tab.said)

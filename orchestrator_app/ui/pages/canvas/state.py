@@ -7,6 +7,7 @@ from typing import Any
 import reflex as rx
 
 from orchestrator_app.domain.definition import Node, Problem
+from orchestrator_app.domain.editing import MAX_OPS
 from orchestrator_app.domain.node_kinds import NODE_KINDS
 from orchestrator_app.errors import (
     InvalidDefinition,
@@ -20,6 +21,9 @@ from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_pat
 from orchestrator_app.ui.pages.canvas.document import Document
 from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, rows_of, suggestions, value_text
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
+
+# So long after the page was loaded, an edit may still be one that was drawn before.
+SENT_BACK_SECONDS = 5.0
 
 
 class EditorState(rx.State):
@@ -65,6 +69,7 @@ class EditorState(rx.State):
     _refused: dict[str, str] = {}
     _row_number: int = 0
     _early: list[dict[str, Any]] = []
+    _sent_back_until: float = 0.0
 
     # --- loading and saving ---
 
@@ -95,6 +100,7 @@ class EditorState(rx.State):
         elif document.version != detail.version and not document.has_changes:
             document.load(detail.id, detail.version, detail.definition)
         refused = self._catch_up(document)
+        self._sent_back_until = time.monotonic() + SENT_BACK_SECONDS
         self._take(document)
         self.name, self.description = detail.name, detail.description
         self._show_document()
@@ -230,7 +236,7 @@ class EditorState(rx.State):
         """Take over what the user did on the canvas."""
         if not self.is_loaded:
             # After a restart of the server, what was drawn meanwhile arrives before the page is loaded again.
-            self._early = [*self._early, *ops]
+            self._early = [*self._early, *ops][: MAX_OPS + 1]  # one too many, so that it is told
             return None
         try:
             self._document.apply(ops)
@@ -241,7 +247,11 @@ class EditorState(rx.State):
             node = self._document.node(op["id"]) if op.get("op") == "add" else None
             if node is not None and (node.label != op.get("label") or op.get("copyOf")):
                 self.patches[node.id] = dict(node_patch(node))
-        self._refresh()
+        if time.monotonic() < self._sent_back_until:
+            # Drawn while the connection was away, and sent after the page had been given the graph without it.
+            self._push(keeps_form=True)
+        else:
+            self._refresh()
         if self.selected_id and self._document.node(self.selected_id) is None:
             self._select("")
         elif self.selected_id:

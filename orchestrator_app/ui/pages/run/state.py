@@ -74,7 +74,10 @@ class RunPageState(NodeRunTexts, rx.State):
         """Open the run named in the address."""
         run_id = self._address()
         if run_id != self.id:
+            # The watcher has begun already: what goes on in the background does not wait for its turn.
+            watcher = self._watcher
             self.reset()
+            self._watcher = watcher
         try:
             detail = await application().runs.get(workspace_of(self), run_id)
         except NotFound:
