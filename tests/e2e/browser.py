@@ -60,6 +60,17 @@ def node(page: Page, label: str) -> Locator:
     return page.locator(".react-flow__node").filter(has_text=label)
 
 
+def at_rest(locator: Locator) -> Locator:
+    """The element, once it stands still: a canvas glides to its first view."""
+    before = None
+    while True:
+        box = locator.bounding_box()
+        if box is not None and box == before:
+            return locator
+        before = box
+        locator.page.wait_for_timeout(50)
+
+
 def drag(page: Page, start: Locator, end: Locator) -> None:
     """Move the mouse from one element to another with the button down, as a hand does."""
     a, b = start.bounding_box(), end.bounding_box()

@@ -181,8 +181,9 @@ def test_edits_that_were_not_saved_survive_a_restart_of_the_server(page: Page, o
     orchestrator_id = page.url.rstrip("/").rpartition("/")[2]
     assert own_program.stop() == 0
     own_program.start()
-    # The page finds the server again by itself.
-    expect(page.get_by_text("The connection to the server is lost")).to_have_count(0)
+    # The page finds the server again by itself, and says what it found.
+    expect(page.get_by_text("Your unsaved changes are still here.")).to_be_visible()
+    expect(page.locator(".react-flow__node")).to_have_count(1)
     drop_from_palette(page, "DataMapper", 500, 300)
     expect(page.locator(".react-flow__node")).to_have_count(2)
     page.locator("#save").click()

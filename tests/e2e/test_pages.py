@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import node, watched_page
+from tests.e2e.browser import at_rest, node, watched_page
 from tests.processes import Program
 
 SERIOUS = {"serious", "critical"}
@@ -50,7 +50,7 @@ def open_canvas(page: Page, program: Program) -> None:
 
 def open_drawer(page: Page, program: Program) -> None:
     open_canvas(page, program)
-    node(page, "Score lead").first.click()
+    at_rest(node(page, "Score lead").first).click()
     expect(page.get_by_role("tab", name="Settings")).to_be_visible()
 
 
