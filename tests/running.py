@@ -273,7 +273,7 @@ async def driven(
         answered: Nodes that are called back; None for all. The others wait until their time is over.
         body: What they are told; an object with a number unless given.
     """
-    said = body if body is not None else {"n": 1}
+    said: JsonValue = body if body is not None else {"n": 1}
     while True:
         resting = asyncio.create_task(world.at_rest())
         dying = asyncio.create_task(world.store.has_died.wait())

@@ -20,13 +20,15 @@ coroutine function of the call that gives one of them."""
 
 
 class SteeredClock:
-    """Stands still until a test moves it. Pauses are noted, and over at once."""
+    """Stands still until a test moves it. Pauses are noted, and over at once; ``asked`` counts the looks at it."""
 
     def __init__(self) -> None:
         self.ms = BEGINNING
+        self.asked = 0
         self.pauses: list[float] = []
 
     def now(self) -> int:
+        self.asked += 1
         return self.ms
 
     async def sleep(self, seconds: float) -> None:

@@ -1,9 +1,17 @@
 """Worlds to run in: a real engine on a real database, the rest in the hands of the test."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.custom import CustomProvider
+from orchestrator_app.providers.simulated import SimulatedProvider
+from orchestrator_app.security import tokens
+from orchestrator_app.security.vault import Vault
+from orchestrator_app.services.connections import Connections
+from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.storage.database import Database
 from tests.running import World, open_world
 
@@ -19,6 +27,23 @@ async def world(database: Database) -> AsyncIterator[World]:
 async def sqlite_world(sqlite_database: Database) -> AsyncIterator[World]:
     """For what has nothing to do with the database."""
     async with open_world(sqlite_database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http_world(database: Database, http_client: HttpClient, tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose calls go over real HTTP."""
+    async with open_world(database) as opened:
+        providers = {
+            "custom": CustomProvider(http_client),
+            "simulated": SimulatedProvider(http_client, clock=lambda: opened.clock.ms / 1000),
+        }
+        vault = Vault.open(None, tmp_path / "key")
+        connections = Connections(
+            database, vault, providers, opened.hub, now=opened.clock.now, new_id=tokens.new_id
+        )
+        opened.gateway = Gateway(providers, connections)
+        await opened.restart()
         yield opened
 
 

@@ -122,6 +122,7 @@ async def test_an_early_callback_outlives_the_process(sqlite_world: World):
     world.platform.on_call("a", {})
     await world.restart()
     assert (await world.ended(run_id)).output == {"early": True}
+    assert await world.tokens_of(run_id) == {"w": [call.callback_token]}
     held.answer({})
 
 

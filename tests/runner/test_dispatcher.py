@@ -129,8 +129,7 @@ async def test_a_run_is_never_advanced_twice_at_once(office: Office):
     assert nudge.is_set()
     assert office.dispatcher.active == 1
     office.gate.set()
-    await office.until(lambda: office.advanced == ["a", "a"])
-    await office.dispatcher.stop(1)
+    await office.at_rest()
     assert office.advanced == ["a", "a"]
 
 
@@ -142,7 +141,7 @@ async def test_what_the_worker_has_seen_is_not_advanced_again(office: Office):
     office.dispatcher.enqueue("a")
     office.dispatcher.seen("a")
     office.gate.set()
-    await office.dispatcher.stop(1)
+    await office.at_rest()
     assert office.advanced == ["a"]
 
 
@@ -243,7 +242,7 @@ async def test_a_cancel_hint_stops_the_work_on_that_run_alone(
     assert office.dispatcher.active == 1
     assert "stopped working on run a" in caplog.text
     office.gate.set()
-    await office.dispatcher.stop(1)
+    await office.at_rest()
     assert office.advanced == ["a", "b"]
 
 

@@ -5,6 +5,7 @@ import pytest
 from orchestrator_app.domain.remote import RemoteAnswer
 from orchestrator_app.errors import (
     CredentialRefused,
+    ProviderBusy,
     ProviderRefused,
     UnreadableAnswer,
 )
@@ -73,6 +74,22 @@ async def test_after_such_a_failure_nothing_is_waited_for(world: World):
     token = (await world.tokens_of(run_id))["w"][0]
     with pytest.raises(Exception, match=re.escape("There is no such callback.")):
         await world.call_back(run_id, token)
+
+
+async def test_nothing_that_waits_is_taken_up_while_the_run_fails(world: World):
+    held = world.platform.hold("slow")
+    bad = world.platform.hold("bad")
+    world.platform.on_call("again", ProviderBusy("Wait.", retry_after_seconds=600), {})
+    run_id = await world.start(graph([webhook("slow"), webhook("bad"), webhook("again"), wait("w")]))
+    await world.waiting_at(run_id, "again")
+    await world.waiting_at(run_id, "w")
+    bad.answer(REFUSED)
+    run = await world.until(run_id, lambda run: states_of(run)["w"] == "CANCELLED")
+    assert states_of(run) == {"slow": "RUNNING", "bad": "FAILED", "again": "CANCELLED", "w": "CANCELLED"}
+    world.advance(600_000)
+    held.answer({})
+    assert states_of(await world.ended(run_id))["again"] == "CANCELLED"
+    assert len(world.platform.calls_of("again")) == 1
 
 
 async def test_what_starts_to_wait_while_the_run_fails_is_cancelled(sqlite_world: World):

@@ -4,23 +4,14 @@ Calls go over real HTTP, so that the journal of the server tells what was really
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from orchestrator_app.domain.definition import Definition, Node
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.providers.client import HttpClient
-from orchestrator_app.providers.custom import CustomProvider
-from orchestrator_app.providers.simulated import SimulatedProvider
-from orchestrator_app.security import tokens
-from orchestrator_app.security.vault import Vault
-from orchestrator_app.services.connections import Connections
-from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.services.views import RunDetail
-from orchestrator_app.storage.database import Database
 from tests.fakes.server import FakeServer
 from tests.running import (
     WORKSPACE,
@@ -32,7 +23,6 @@ from tests.running import (
     mapper,
     node,
     nodes_of,
-    open_world,
     states_of,
     wait,
     webhook,
@@ -103,22 +93,6 @@ def waits_for_time(url: str) -> Definition:
 GRAPHS: list[Build] = [a_chain, a_diamond_with_branches, failures_and_tries, callbacks, waits_for_time]
 
 
-@pytest.fixture
-async def world(database: Database, http_client: HttpClient, tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose calls go over real HTTP."""
-    async with open_world(database) as opened:
-        providers = {
-            "custom": CustomProvider(http_client),
-            "simulated": SimulatedProvider(http_client, clock=lambda: opened.clock.ms / 1000),
-        }
-        vault = Vault.open(None, tmp_path / "key")
-        connections = Connections(
-            database, vault, providers, opened.hub, now=opened.clock.now, new_id=tokens.new_id
-        )
-        opened.gateway = Gateway(providers, connections)
-        yield opened
-
-
 def calls_of(server: FakeServer, run_id: str) -> Counter[str]:
     """How often each node of a run called the server."""
     ids = [request.headers["x-correlation-id"].partition(".") for request in server.journal]
@@ -159,8 +133,9 @@ async def killed_at(world: World, write: int, moment: str, definition_id: str) -
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("build", GRAPHS, ids=lambda build: build.__name__)
 async def test_wherever_the_process_is_killed_the_outcome_is_the_same(
-    world: World, fake_server: FakeServer, build: Build, moment: str
+    http_world: World, fake_server: FakeServer, build: Build, moment: str
 ):
+    world = http_world
     definition_id = await world.keep(build(fake_server.url))
     await world.restart()
     undisturbed = await driven(
@@ -188,8 +163,9 @@ async def test_wherever_the_process_is_killed_the_outcome_is_the_same(
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_wherever_the_process_is_killed_no_call_that_must_not_be_is_repeated(
-    world: World, fake_server: FakeServer, moment: str
+    http_world: World, fake_server: FakeServer, moment: str
 ):
+    world = http_world
     nodes = [call(name, f"{fake_server.url}/echo/{name}", method="POST") for name in "abc"]
     definition_id = await world.keep(graph(nodes, "a b, b c"))
     await world.crash()
@@ -220,7 +196,10 @@ async def test_wherever_the_process_is_killed_no_call_that_must_not_be_is_repeat
     assert unclear >= 3
 
 
-async def test_an_interrupted_call_leaves_its_attempt_in_the_journal(world: World, fake_server: FakeServer):
+async def test_an_interrupted_call_leaves_its_attempt_in_the_journal(
+    http_world: World, fake_server: FakeServer
+):
+    world = http_world
     definition = graph([call("a", f"{fake_server.url}/slow/a?ms=60000")])
     await world.begin()
     run_id = await world.start(definition, DATA)

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from orchestrator_app.domain.remote import RemoteAnswer
@@ -165,6 +167,9 @@ async def test_a_due_retry_waits_for_a_free_place(sqlite_world: World):
     run_id = await world.start(graph([webhook("a"), webhook("slow")]))
     await world.platform.called("slow")
     world.advance(600_000)
+    asked = world.clock.asked
+    await asyncio.sleep(0.05)
+    assert world.clock.asked - asked < 50, "it asks again and again whether there is a place"
     assert len(world.platform.calls_of("a")) == 1
     held.answer({})
     run = await world.ended(run_id)

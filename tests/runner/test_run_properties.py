@@ -73,7 +73,7 @@ def fated(draw: st.DrawFn) -> tuple[Definition, dict[str, Fate]]:
     answered=st.sets(st.sampled_from([f"n{number}" for number in range(8)])),
     killed_at=st.none() | st.tuples(st.integers(0, 15), st.sampled_from(["before", "after"])),
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_every_run_ends_and_its_journal_holds(
     sqlite_database: Database,
     given_graph: tuple[Definition, dict[str, Fate]],
