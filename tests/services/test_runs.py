@@ -21,6 +21,7 @@ from tests.running import (
     wait,
     webhook,
 )
+from tests.storage.jobs import busy
 
 COPY = graph([mapper("a", got="data")])
 
@@ -43,6 +44,19 @@ async def test_a_start_is_on_disk_when_it_returns(world: World):
     assert (run.input, run.output, states_of(run), run.logs) == ({"n": 1}, None, {"a": "PENDING"}, ())
     await world.begin()
     assert (await world.ended(summary.id)).output == {"got": {"n": 1}}
+
+
+async def test_a_run_begins_although_nobody_waits_for_the_answer_any_more(world: World):
+    orchestrator_id = await world.keep(COPY)
+    async with busy(world.database):
+        asking = asyncio.create_task(begin(world, orchestrator_id, {"n": 1}))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+    async with world.hub.subscribe(WORKSPACE) as changes:
+        while not (items := (await world.runs.page(WORKSPACE)).items):
+            await changes.take(1)
+    assert (await world.ended(items[0].id)).output == {"got": {"n": 1}}
 
 
 @pytest.mark.parametrize("data", [None, {}, [], "text", 0, False, {"ключ": ["é", "\U0001f600"]}, 1.5])
@@ -311,6 +325,20 @@ async def test_a_rerun_takes_the_newest_version_and_must_be_runnable(world: Worl
     await save(WORKSPACE, first.summary.orchestrator_id, expected_version=2, definition=graph([]).as_json())
     with pytest.raises(InvalidDefinition):
         await world.runs.rerun(WORKSPACE, first.summary.id, trigger="ui")
+
+
+async def test_a_cancel_cuts_calls_although_nobody_waits_for_the_answer_any_more(world: World):
+    world.platform.hold("a")
+    run_id = await world.start(graph([webhook("a")]))
+    await world.platform.called("a")
+    async with busy(world.database):
+        asking = asyncio.create_task(world.runs.cancel(WORKSPACE, run_id))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+    await world.ended(run_id)
+    await world.at_rest()
+    assert world.platform.cut == ["a"]
 
 
 async def test_a_cancel_tells_everybody(world: World):
