@@ -1,9 +1,11 @@
 """Runs in tests: graphs in a few words, and a ``World`` with a real engine on a real database to run them in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+import pytest
 
 from orchestrator_app.domain.definition import Definition, Edge, Node
 from orchestrator_app.domain.json_values import JsonValue
@@ -24,6 +26,7 @@ from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE as WORKSPACE
 from tests.steered import PATIENCE_SECONDS, BreakableStore, Platform, SteeredClock
+from tests.storage.jobs import busy
 from tests.storage.journal import seal, unseal
 
 ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
@@ -294,6 +297,25 @@ async def driven(
             due = run.summary.wake_at
             assert due is not None, f"nothing will ever wake it: {states_of(run)}"
             world.advance(max(1, due - world.clock.ms))
+
+
+async def abandoned(database: Database, request: Coroutine[Any, Any, Any]) -> None:
+    """Ask for something, and be gone before the database has written it."""
+    write, is_asked = database.write, asyncio.Event()
+
+    async def watched(work: Any) -> Any:
+        is_asked.set()
+        return await write(work)
+
+    with pytest.MonkeyPatch.context() as patch:
+        async with busy(database):
+            patch.setattr(database, "write", watched)
+            asking = asyncio.create_task(request)
+            await is_asked.wait()
+            await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait({asking})
+    assert asking.cancelled()
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Callbacks: what arrives from outside on a token is stored once and wakes its run."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -63,8 +64,14 @@ class Callbacks:
 
         schema = await self._database.read(lambda connection: _schema_of(connection, run_id, digest))
         _check_schema(schema, kept)
+        # What is on disk must wake its run, also when the caller has left meanwhile.
+        return await asyncio.shield(self._store(run_id, digest, kept, now))
+
+    async def _store(
+        self, run_id: str, digest: str, body: JsonValue, now: int
+    ) -> Literal["accepted", "duplicate"]:
         received = await self._database.write(
-            lambda connection: rows.receive(connection, run_id, digest, kept, now)
+            lambda connection: rows.receive(connection, run_id, digest, body, now)
         )
         if received.outcome == "unknown":
             raise _unknown()

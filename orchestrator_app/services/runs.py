@@ -111,11 +111,15 @@ class Runs:
                 raise NotFound("There is no such run.")
             return row, stored.is_new
 
-        row, is_new = await self._database.write(work)
-        if is_new:
-            self._hub.publish(Change("run", workspace_id, row.id, 0, orchestrator_id))
-            self._dispatcher.enqueue(row.id)
-        return run_summary(row), is_new
+        async def begin() -> tuple[RunSummary, bool]:
+            row, is_new = await self._database.write(work)
+            if is_new:
+                self._hub.publish(Change("run", workspace_id, row.id, 0, orchestrator_id))
+                self._dispatcher.enqueue(row.id)
+            return run_summary(row), is_new
+
+        # What is on disk must be carried out, also when the caller has left meanwhile.
+        return await asyncio.shield(begin())
 
     async def page(
         self,
@@ -232,12 +236,15 @@ class Runs:
             was_open = rows.cancel(connection, workspace_id, run_id, now)
             return _found(rows.get(connection, workspace_id, run_id)), was_open
 
-        row, was_open = await self._database.write(work)
-        if not was_open:
-            raise Conflict(f"The run has ended already: {row.state}.", hint="Nothing needs to be done.")
-        self._dispatcher.cancel_hint(run_id)
-        self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id))
-        return run_summary(row)
+        async def end() -> RunSummary:
+            row, was_open = await self._database.write(work)
+            if not was_open:
+                raise Conflict(f"The run has ended already: {row.state}.", hint="Nothing needs to be done.")
+            self._dispatcher.cancel_hint(run_id)
+            self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id))
+            return run_summary(row)
+
+        return await asyncio.shield(end())
 
     async def rerun(
         self, workspace_id: str, run_id: str, *, data: JsonValue = None, trigger: str

@@ -1,16 +1,13 @@
 """What a callback's body must look like is said by a schema of the user; how callbacks are taken is in tests/runner."""
 
-import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.errors import InvalidInput
 from orchestrator_app.runner.hub import Change
-from tests.running import WORKSPACE, World, graph, token_in, wait
-from tests.storage.jobs import busy
+from tests.running import WORKSPACE, World, abandoned, graph, token_in, wait
 
 
 async def waiting(world: World, schema: dict[str, Any] | None) -> tuple[str, str]:
@@ -85,16 +82,5 @@ async def test_a_callback_is_told_to_open_pages(world: World):
 
 async def test_a_callback_wakes_its_run_although_nobody_waits_for_the_answer_any_more(world: World):
     run_id, token = await waiting(world, None)
-    async with busy(world.database):
-        calling = asyncio.create_task(world.call_back(run_id, token, {"n": 1}))
-        await looked_up(world)
-        calling.cancel()
-        await asyncio.wait({calling})
+    await abandoned(world.database, world.call_back(run_id, token, {"n": 1}))
     assert (await world.ended(run_id)).output == {"n": 1}
-
-
-async def looked_up(world: World) -> None:
-    """The schema was read: what a callback does next is to ask the writer."""
-    for _ in range(3):
-        await world.database.read(lambda connection: connection.execute(text("SELECT 1")).one())
-        await asyncio.sleep(0.01)

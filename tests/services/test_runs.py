@@ -11,6 +11,7 @@ from tests.builders import nested
 from tests.running import (
     WORKSPACE,
     World,
+    abandoned,
     callback_url,
     graph,
     mapper,
@@ -21,7 +22,6 @@ from tests.running import (
     wait,
     webhook,
 )
-from tests.storage.jobs import busy
 
 COPY = graph([mapper("a", got="data")])
 
@@ -48,11 +48,7 @@ async def test_a_start_is_on_disk_when_it_returns(world: World):
 
 async def test_a_run_begins_although_nobody_waits_for_the_answer_any_more(world: World):
     orchestrator_id = await world.keep(COPY)
-    async with busy(world.database):
-        asking = asyncio.create_task(begin(world, orchestrator_id, {"n": 1}))
-        await asyncio.sleep(0)
-        asking.cancel()
-        await asyncio.wait({asking})
+    await abandoned(world.database, begin(world, orchestrator_id, {"n": 1}))
     async with world.hub.subscribe(WORKSPACE) as changes:
         while not (items := (await world.runs.page(WORKSPACE)).items):
             await changes.take(1)
@@ -331,11 +327,7 @@ async def test_a_cancel_cuts_calls_although_nobody_waits_for_the_answer_any_more
     world.platform.hold("a")
     run_id = await world.start(graph([webhook("a")]))
     await world.platform.called("a")
-    async with busy(world.database):
-        asking = asyncio.create_task(world.runs.cancel(WORKSPACE, run_id))
-        await asyncio.sleep(0)
-        asking.cancel()
-        await asyncio.wait({asking})
+    await abandoned(world.database, world.runs.cancel(WORKSPACE, run_id))
     await world.ended(run_id)
     await world.at_rest()
     assert world.platform.cut == ["a"]
