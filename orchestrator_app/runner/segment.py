@@ -45,7 +45,6 @@ class Segment:
         self.records: dict[str, NodeRecord] = run.nodes
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
-        self._pending: list[Fact] = []
         for node_id, record in run.nodes.items():
             self._learn(node_id, record)
 

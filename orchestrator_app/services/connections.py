@@ -13,7 +13,8 @@ from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.security.vault import Vault
-from orchestrator_app.services.credentials import checked_name, checked_values, secret_keys
+from orchestrator_app.services.credentials import checked_values, secret_keys
+from orchestrator_app.services.names import checked_name
 from orchestrator_app.services.views import ConnectionView, ProviderView
 from orchestrator_app.storage import connections as rows
 from orchestrator_app.storage.database import Database

@@ -8,25 +8,11 @@ from orchestrator_app.providers.calls import origin_of
 
 MIN_SECRET_LENGTH = 8
 MAX_VALUE_LENGTH = 10_000
-MAX_NAME_LENGTH = 200
 
 
 def secret_keys(provider: Provider) -> frozenset[str]:
     """The fields that hold secrets."""
     return frozenset(field.key for field in provider.credential_fields if field.is_secret)
-
-
-def checked_name(name: str) -> str:
-    """The name without surrounding spaces.
-
-    Raises:
-        InvalidInput: It is empty or too long.
-    """
-    name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH:
-        message = f"The name must have 1 to {MAX_NAME_LENGTH} characters."
-        raise InvalidInput(message, errors=[{"field": "name", "message": message}])
-    return name
 
 
 def checked_values(provider: Provider, credentials: Mapping[str, str]) -> dict[str, str]:

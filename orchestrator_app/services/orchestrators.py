@@ -9,12 +9,12 @@ from orchestrator_app.domain.definition import Definition
 from orchestrator_app.domain.validation import Validation, validate
 from orchestrator_app.errors import InvalidDefinition, InvalidInput, NotFound, OutdatedVersion
 from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.services.names import MAX_NAME_LENGTH, checked_name
 from orchestrator_app.services.views import OrchestratorDetail, OrchestratorSummary, Page
 from orchestrator_app.storage import orchestrators as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.payloads import dumps, loads
 
-MAX_NAME_LENGTH = 200
 MAX_DESCRIPTION_LENGTH = 5_000
 MAX_PAGE = 200
 EXPORT_KIND = "orchestrator"
@@ -206,19 +206,6 @@ class Orchestrators:
 
     def _publish(self, detail: OrchestratorDetail) -> None:
         self._hub.publish(Change("orchestrator", detail.workspace_id, detail.id, detail.version))
-
-
-def checked_name(name: str) -> str:
-    """The name without surrounding spaces.
-
-    Raises:
-        InvalidInput: It is empty or too long.
-    """
-    name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH:
-        message = f"The name must have 1 to {MAX_NAME_LENGTH} characters."
-        raise InvalidInput(message, errors=[{"field": "name", "message": message}])
-    return name
 
 
 def _checked_description(description: str) -> str:
