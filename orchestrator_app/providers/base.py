@@ -1,136 +1,79 @@
-"""The provider interface: what every platform adapter offers, and the values it returns."""
+"""The provider interface: what every platform adapter offers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
-from orchestrator_app.domain.json_values import JsonObject
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import NotSupported
+from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection, ConnectionCheck, CredentialField
+from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
 
 
 class Capability(StrEnum):
     """What a provider may be able to do; each adapter declares its own."""
 
     TEST = "test"
+    TEAMS = "teams"
     LIST = "list"
     PREVIEW = "preview"
+    FORM = "form"
     EXECUTE = "execute"
+    RESPONSE = "response"
     POLL = "poll"
     CALLBACK = "callback"
     CANCEL = "cancel"
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialField:
-    """One field of a connection's form. Secret ones are write-only; ``is_origin`` marks the address it is bound to."""
-
-    key: str
-    label: str
-    help: str = ""
-    is_secret: bool = False
-    is_origin: bool = False
-    required: bool = True
-    placeholder: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """An opened connection: what an adapter gets. Never stored, logged or sent to a browser as it is."""
-
-    id: str
-    provider: str
-    name: str
-    values: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionCheck:
-    """Outcome of a connection test. ``detail`` is a sentence that says what works or what to change."""
-
-    status: Literal["connected", "refused", "unreachable", "untested"]
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteWorkflow:
-    """A workflow as listed. Times are UTC epoch milliseconds."""
-
-    id: str
-    name: str
-    is_active: bool
-    updated_at: int | None = None
-    tags: tuple[str, ...] = ()
-    link: str = ""
-    is_archived: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowPage:
-    """One page of a list; ``cursor`` is empty at the end."""
-
-    workflows: tuple[RemoteWorkflow, ...]
-    cursor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewNode:
-    """A step of a remote workflow."""
-
-    id: str
-    label: str
-    kind: str
-    x: float
-    y: float
-    is_disabled: bool = False
-    is_trigger: bool = False
-    notes: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewEdge:
-    """A way between two steps, with the name of the output or the link type when it matters."""
-
-    source: str
-    target: str
-    label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowPreview:
-    """A remote workflow as a graph. ``entry`` says in words how it is started; ``completion`` is the best way to end."""
-
-    workflow: RemoteWorkflow
-    nodes: tuple[PreviewNode, ...]
-    edges: tuple[PreviewEdge, ...]
-    url: str = ""
-    method: str = "POST"
-    completion: str = "response"
-    entry: str = ""
-    facts: JsonObject = field(default_factory=dict[str, Any])
+    LINK = "link"
 
 
 class Provider:
     """One platform. Subclasses override what they declare; everything else refuses in clear words.
 
-    An instance is shared by all connections and keeps no state between calls.
+    An instance is shared by all connections and keeps no state between calls, but may keep look-ups for a while.
+
+    Attributes:
+        key: Name in definitions and addresses.
+        title: Name on screen.
+        capabilities: What it can do with its best kind of connection.
+        limits: Where it can do less with another kind of connection, or only sometimes: words for the matrix.
+        refusals: Why it cannot do the rest: sentences in the platform's terms.
+        credential_fields: The form of a connection; empty when none is needed.
+        looks_per_minute: How many looks at executions one connection may make in a minute.
     """
 
     key: ClassVar[str]
     title: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
+    limits: ClassVar[Mapping[Capability, str]] = {}
+    refusals: ClassVar[Mapping[Capability, str]] = {}
     credential_fields: ClassVar[tuple[CredentialField, ...]] = ()
+    looks_per_minute: ClassVar[int] = 600
 
     def __init__(self, client: HttpClient) -> None:
         self.client = client
 
+    def capabilities_of(self, connection: Connection | None) -> frozenset[Capability]:
+        """What it can do with this connection, or with a plain address alone (None)."""
+        return self.capabilities
+
     def refusal(self, capability: Capability) -> NotSupported:
-        """The error that says that this platform cannot do something."""
-        return NotSupported(
-            f"{self.title} cannot do this: {capability.value}.", provider=self.key, operation=capability.value
+        """The error that says that this platform cannot do something, and why."""
+        why = self.refusals.get(capability) or f"{self.title} cannot do this: {capability.value}."
+        return NotSupported(why, provider=self.key, operation=capability.value)
+
+    def bound_origins(self, connection: Connection) -> frozenset[str]:
+        """The origins to which secrets of this connection may be sent, as ``calls.origin_of`` spells them."""
+        addresses = (
+            connection.values.get(field.key, "") for field in self.credential_fields if field.is_origin
         )
+        return frozenset(origin_of(address) for address in addresses) - {""}
+
+    def problems(self, values: Mapping[str, str]) -> dict[str, str]:
+        """What is wrong with a connection's values beyond the rules of its fields: a sentence by field key."""
+        return {}
 
     async def test(self, connection: Connection) -> ConnectionCheck:
         """Try the connection without starting anything.
@@ -141,11 +84,15 @@ class Provider:
         raise self.refusal(Capability.TEST)
 
     async def workflows(self, connection: Connection, *, query: str = "", cursor: str = "") -> WorkflowPage:
-        """One page of workflows, those whose name contains ``query``."""
+        """One page of workflows, those whose name contains ``query``; with it empty, all of them page by page."""
         raise self.refusal(Capability.LIST)
 
     async def preview(self, connection: Connection, workflow_id: str) -> WorkflowPreview:
-        """The workflow's graph and how to start it."""
+        """The workflow's graph and how to start it.
+
+        Raises:
+            ProviderRefused: With ``remote_status`` 404 when there is no such workflow (any more).
+        """
         raise self.refusal(Capability.PREVIEW)
 
     async def execute(self, connection: Connection | None, call: RemoteCall) -> RemoteAnswer:
@@ -166,8 +113,20 @@ class Provider:
         """Look how the execution started by ``call`` fares; ``memo`` is that of the answer or of the last look."""
         raise self.refusal(Capability.POLL)
 
-    async def cancel(self, connection: Connection | None, remote_id: str) -> str:
-        """Stop the remote execution; returns a sentence that says what happened."""
+    async def called_back(
+        self, connection: Connection | None, call: RemoteCall, memo: JsonObject, body: JsonValue
+    ) -> RemoteLook:
+        """What a callback says; ``running`` when it only tells that something happened and the wait goes on.
+
+        Most platforms send the result itself. One that sends only where the result is, is asked for it.
+        """
+        return RemoteLook("completed", body, memo=memo)
+
+    async def cancel(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> str:
+        """Stop the execution started by ``call``; returns a sentence that says what happened.
+
+        ``memo`` is that of the answer or of the last look; empty when the call was cut before it was answered.
+        """
         raise self.refusal(Capability.CANCEL)
 
     async def close(self) -> None:

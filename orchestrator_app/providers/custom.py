@@ -6,8 +6,9 @@ from typing import ClassVar
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall
 from orchestrator_app.errors import AddressNotAllowed, NotSupported, ProviderError, ProviderRefused
 from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer
-from orchestrator_app.providers.base import Capability, Connection, ConnectionCheck, CredentialField, Provider
+from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import kept_headers, origin_of, read_output, send
+from orchestrator_app.providers.connection import Connection, ConnectionCheck, CredentialField
 
 _TEST_SECONDS = 10.0
 _HEAD_UNKNOWN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})

@@ -16,8 +16,9 @@ from orchestrator_app.errors import (
     UnreadableAnswer,
 )
 from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer
-from orchestrator_app.providers.base import Capability, Connection, ConnectionCheck, CredentialField, Provider
+from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import as_json_bytes, kept_headers, origin_of, read_output, send
+from orchestrator_app.providers.connection import Connection, ConnectionCheck, CredentialField
 from orchestrator_app.providers.json_reading import object_at, objects_at, text_at
 
 _EXECUTE = Capability.EXECUTE.value

@@ -9,17 +9,10 @@ from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import CredentialRefused, ProviderError, ProviderRefused
 from orchestrator_app.providers.answers import raise_for_answer
-from orchestrator_app.providers.base import (
-    Capability,
-    Connection,
-    ConnectionCheck,
-    CredentialField,
-    Provider,
-    WorkflowPage,
-    WorkflowPreview,
-)
+from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import send
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection, ConnectionCheck, CredentialField
 from orchestrator_app.providers.json_reading import text_at
 from orchestrator_app.providers.n8n_answers import Memo, answer_of, failed_answer, look_of
 from orchestrator_app.providers.n8n_api import PROVIDER, N8nApi, webhook_base_url
@@ -38,6 +31,7 @@ from orchestrator_app.providers.n8n_webhook import (
     with_query,
 )
 from orchestrator_app.providers.n8n_workflow import keeps_successes, read_preview, read_workflow
+from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
 
 _TARGET_SECONDS = 30.0
 _MOST_TARGETS = 500

@@ -7,8 +7,8 @@ from urllib.parse import quote
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.errors import CredentialRefused, UnreadableAnswer
 from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, reason_of
-from orchestrator_app.providers.base import Connection
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.json_reading import objects_at, text_at
 from orchestrator_app.providers.n8n_execution import started_at, was_started_by
 

@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 from orchestrator_app.errors import CredentialRefused, ProviderBusy, ProviderError, UnreadableAnswer
 from orchestrator_app.providers.answers import HttpAnswer
-from orchestrator_app.providers.base import Capability, ConnectionCheck
+from orchestrator_app.providers.base import Capability
+from orchestrator_app.providers.connection import ConnectionCheck
 from orchestrator_app.providers.json_reading import text_at
 from orchestrator_app.providers.n8n_api import N8nApi
 

@@ -18,8 +18,8 @@ from orchestrator_app.errors import (
     UnreadableAnswer,
 )
 from orchestrator_app.providers.answers import HttpAnswer, host_of
-from orchestrator_app.providers.base import Connection
 from orchestrator_app.providers.calls import as_json_bytes, call_body, looks_like_html, origin_of, read_output
+from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.json_reading import text_at
 from orchestrator_app.providers.n8n_api import PROVIDER, N8nApi, base_url, said, webhook_base_url
 from orchestrator_app.providers.n8n_workflow import Webhook, is_active, webhooks

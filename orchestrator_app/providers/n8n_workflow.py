@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
-from orchestrator_app.providers.base import PreviewEdge, PreviewNode, RemoteWorkflow, WorkflowPreview
 from orchestrator_app.providers.json_reading import (
     list_at,
     number_at,
@@ -13,6 +12,12 @@ from orchestrator_app.providers.json_reading import (
     objects_at,
     text_at,
     time_at,
+)
+from orchestrator_app.providers.remote_workflow import (
+    PreviewEdge,
+    PreviewNode,
+    RemoteWorkflow,
+    WorkflowPreview,
 )
 
 WEBHOOK = "n8n-nodes-base.webhook"

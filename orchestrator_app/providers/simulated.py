@@ -12,18 +12,12 @@ from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
 from orchestrator_app.providers.answers import raise_for_answer
-from orchestrator_app.providers.base import (
-    Capability,
-    Connection,
-    ConnectionCheck,
-    Provider,
-    RemoteWorkflow,
-    WorkflowPage,
-    WorkflowPreview,
-)
+from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import CALLBACK_FIELD, as_json_bytes
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection, ConnectionCheck
 from orchestrator_app.providers.json_reading import number_at, text_at
+from orchestrator_app.providers.remote_workflow import RemoteWorkflow, WorkflowPage, WorkflowPreview
 from orchestrator_app.providers.simulated_results import without_callback
 from orchestrator_app.providers.simulated_workflows import (
     CALLING_BACK,

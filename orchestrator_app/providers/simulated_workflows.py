@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.providers.base import PreviewEdge, PreviewNode
 from orchestrator_app.providers.json_reading import number_at
+from orchestrator_app.providers.remote_workflow import PreviewEdge, PreviewNode
 from orchestrator_app.providers.simulated_results import answer, customer, done, mail, same, score, ticket
 
 ECHO = "echo"

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 from orchestrator_app.errors import CredentialRefused, InvalidInput, NotFound
-from orchestrator_app.providers.base import Capability, Connection, Provider, WorkflowPage, WorkflowPreview
+from orchestrator_app.providers.base import Capability, Provider
+from orchestrator_app.providers.connection import Connection
+from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
 from orchestrator_app.services.connections import Connections
 
 

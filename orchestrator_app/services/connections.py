@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection as DatabaseConnection
 
 from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
-from orchestrator_app.providers.base import Connection, ConnectionCheck, Provider
+from orchestrator_app.providers.base import Provider
 from orchestrator_app.providers.calls import origin_of
+from orchestrator_app.providers.connection import Connection, ConnectionCheck
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.security.vault import Vault

@@ -15,8 +15,9 @@ from orchestrator_app.errors import (
     ProviderRefused,
     Unavailable,
 )
-from orchestrator_app.providers.base import Connection, Provider
+from orchestrator_app.providers.base import Provider
 from orchestrator_app.providers.calls import origin_of
+from orchestrator_app.providers.connection import Connection
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.services.connections import Connections
 

@@ -130,10 +130,21 @@ class OrchestratorRun(Table, table=True):
 
 
 class NodeRun(Table, table=True):
-    """One node of one run. Rows appear when a node starts, waits or ends; absent means PENDING."""
+    """One node of one run. Rows appear when a node starts, waits or ends; absent means PENDING.
+
+    ``wake_at`` is when the run must go on with it; ``look_at`` is when the poller looks at its remote execution next.
+    """
 
     __tablename__ = "node_run"  # pyright: ignore[reportAssignmentType]
-    __table_args__ = (ForeignKeyConstraint(["run_id"], ["orchestrator_run.id"], ondelete="CASCADE"),)
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id"], ["orchestrator_run.id"], ondelete="CASCADE"),
+        Index(
+            "ix_node_run_look",
+            "look_at",
+            sqlite_where=text("look_at IS NOT NULL"),
+            postgresql_where=text("look_at IS NOT NULL"),
+        ),
+    )
 
     run_id: str = Field(primary_key=True, max_length=ID_LENGTH)
     node_id: str = Field(primary_key=True, max_length=200)
@@ -147,6 +158,7 @@ class NodeRun(Table, table=True):
     failure: str | None = Field(default=None, sa_column=_text("failure"))
     wait_reason: str | None = Field(default=None, max_length=10)
     wake_at: int | None = Field(default=None, sa_column=_time("wake_at"))
+    look_at: int | None = Field(default=None, sa_column=_time("look_at"))
     memo: str | None = Field(default=None, sa_column=_text("memo"))
     started_date: int | None = Field(default=None, sa_column=_time("started_date"))
     ended_date: int | None = Field(default=None, sa_column=_time("ended_date"))
@@ -249,3 +261,62 @@ class EditorDraft(Table, table=True):
     version: int
     definition: str = Field(sa_column=_text("definition", nullable=False))
     updated_date: int = Field(sa_column=_time("updated_date", nullable=False))
+
+
+class WorkflowCache(Table, table=True):
+    """A workflow on a platform, as it was listed last. ``seen`` numbers the sync that saw it."""
+
+    __tablename__ = "workflow_cache"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (
+        ForeignKeyConstraint(["connection_id"], ["provider_connection.id"], ondelete="CASCADE"),
+        Index("ix_workflow_cache_name", "connection_id", "name_folded", "workflow_id"),
+        Index("ix_workflow_cache_updated", "connection_id", "updated_at", "workflow_id"),
+    )
+
+    connection_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    workflow_id: str = Field(primary_key=True, max_length=255)
+    name: str = Field(sa_column=_text("name", nullable=False))
+    name_folded: str = Field(sa_column=_text("name_folded", nullable=False))
+    is_active: bool
+    updated_at: int | None = Field(default=None, sa_column=_time("updated_at"))
+    tags: str = Field(sa_column=_text("tags", nullable=False))
+    folder: str = Field(sa_column=_text("folder", nullable=False))
+    team: str = Field(sa_column=_text("team", nullable=False))
+    kind: str = Field(max_length=40)
+    note: str = Field(sa_column=_text("note", nullable=False))
+    link: str = Field(sa_column=_text("link", nullable=False))
+    content_hash: str = Field(max_length=64)
+    seen: int
+
+
+class WorkflowSync(Table, table=True):
+    """How the list of a connection's workflows was read last, and what went wrong with it."""
+
+    __tablename__ = "workflow_sync"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (
+        ForeignKeyConstraint(["connection_id"], ["provider_connection.id"], ondelete="CASCADE"),
+    )
+
+    connection_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    number: int = 0
+    workflows: int = 0
+    started_date: int | None = Field(default=None, sa_column=_time("started_date"))
+    synced_date: int | None = Field(default=None, sa_column=_time("synced_date"))
+    failed_date: int | None = Field(default=None, sa_column=_time("failed_date"))
+    failure: str | None = Field(default=None, sa_column=_text("failure"))
+
+
+class WorkflowSnapshot(Table, table=True):
+    """The graph of a workflow at one content; kept while a node was made from it, or while it is the newest seen."""
+
+    __tablename__ = "workflow_snapshot"  # pyright: ignore[reportAssignmentType]
+    __table_args__ = (
+        ForeignKeyConstraint(["connection_id"], ["provider_connection.id"], ondelete="CASCADE"),
+    )
+
+    connection_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    workflow_id: str = Field(primary_key=True, max_length=255)
+    content_hash: str = Field(primary_key=True, max_length=64)
+    is_kept: bool
+    preview: str = Field(sa_column=_text("preview", nullable=False))
+    fetched_date: int = Field(sa_column=_time("fetched_date", nullable=False))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from orchestrator_app.domain.remote import RemoteCall
-from orchestrator_app.providers.base import Connection
+from orchestrator_app.providers.connection import Connection
 from tests.fakes.flowise import FakeFlowise
 from tests.fakes.n8n import FakeN8n
 

@@ -14,8 +14,8 @@ from orchestrator_app.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
-from orchestrator_app.providers.base import Connection
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.custom import CustomProvider
 from tests.fakes.connections import remote_call
 from tests.fakes.server import FakeServer

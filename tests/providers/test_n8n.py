@@ -10,8 +10,8 @@ from orchestrator_app.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
-from orchestrator_app.providers.base import Connection
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.n8n import N8nProvider
 from orchestrator_app.security.network import NetworkGuard
 from tests.fakes.connections import n8n_connection, remote_call

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from orchestrator_app.domain.json_values import JsonObject
-from orchestrator_app.providers.base import PreviewEdge
 from orchestrator_app.providers.n8n_workflow import (
     is_active,
     keeps_successes,
@@ -13,6 +12,7 @@ from orchestrator_app.providers.n8n_workflow import (
     read_workflow,
     webhooks,
 )
+from orchestrator_app.providers.remote_workflow import PreviewEdge
 from tests.fakes.recordings import recording
 
 BASE = "https://n8n.example"

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from orchestrator_app.errors import AddressNotAllowed, OutcomeUnknown, ProviderRefused, ProviderUnavailable
-from orchestrator_app.providers.base import Connection, RemoteWorkflow
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection
+from orchestrator_app.providers.remote_workflow import RemoteWorkflow
 from orchestrator_app.providers.simulated import SimulatedProvider
 from orchestrator_app.providers.simulated_workflows import WORKFLOWS
 from orchestrator_app.security.network import NetworkGuard

@@ -6,17 +6,10 @@ from typing import Any, ClassVar, cast
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import ProviderError
-from orchestrator_app.providers.base import (
-    Capability,
-    Connection,
-    ConnectionCheck,
-    CredentialField,
-    Provider,
-    RemoteWorkflow,
-    WorkflowPage,
-    WorkflowPreview,
-)
+from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection, ConnectionCheck, CredentialField
+from orchestrator_app.providers.remote_workflow import RemoteWorkflow, WorkflowPage, WorkflowPreview
 from orchestrator_app.runner.hub import Hub
 from orchestrator_app.security import tokens
 from orchestrator_app.security.vault import Vault

@@ -7,8 +7,8 @@ from orchestrator_app.errors import (
     NotSupported,
     ProviderUnavailable,
 )
-from orchestrator_app.providers.base import Connection
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.registry import build_providers
 from orchestrator_app.runner.hub import Hub
 from orchestrator_app.security import tokens

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
-from orchestrator_app.providers.base import Connection, ConnectionCheck
+from orchestrator_app.providers.connection import Connection, ConnectionCheck
 from orchestrator_app.runner.hub import Change
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services import connections as connecting

@@ -1,0 +1,15 @@
+"""A world for each provider: the provider with something on the other side, for the suite that all of them pass."""
+
+from collections.abc import Callable
+
+from orchestrator_app.providers.base import Provider
+from tests.fakes.server import FakeServer
+from tests.providers.worlds import custom, flowise, n8n, simulated
+from tests.providers.worlds.world import World
+
+WORLDS: dict[str, Callable[[Provider, FakeServer], World]] = {
+    "custom": custom.build,
+    "n8n": n8n.build,
+    "flowise": flowise.build,
+    "simulated": simulated.build,
+}
