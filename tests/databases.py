@@ -10,14 +10,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import event, make_url
+from sqlalchemy import make_url
 
-from orchestrator_app.storage import migrations
+from orchestrator_app.storage import engines, migrations
 from orchestrator_app.storage.database import Database, sqlite_url
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE, Table
 
@@ -161,13 +162,12 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[str]:
 @contextmanager
 def open_quickly(url: str) -> Generator[Database]:
     """A database that does not wait for the disk: nobody needs this data after a crash."""
-    database = Database(url)
-    if database.is_sqlite:
-        event.listen(database._writes, "connect", lambda opened, _: opened.execute("PRAGMA synchronous=OFF"))
-    try:
-        yield database
-    finally:
-        database.close()
+    with patch.object(engines, "SQLITE_SYNCHRONOUS", "OFF"):
+        database = Database(url)
+        try:
+            yield database
+        finally:
+            database.close()
 
 
 @pytest.fixture

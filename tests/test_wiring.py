@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from orchestrator_app import wiring
 from orchestrator_app.config import Settings
@@ -18,6 +17,7 @@ from orchestrator_app.services.application import Application
 from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.views import RunDetail
 from orchestrator_app.storage.database import Database, database_url
+from orchestrator_app.storage.sql import text
 from orchestrator_app.wiring import CALLBACK_PATH, open_application
 from tests.fakes.server import FakeServer
 from tests.processes import free_port

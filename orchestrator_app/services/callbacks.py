@@ -7,7 +7,6 @@ from typing import Any, Literal
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
-from sqlalchemy import Connection
 
 from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.json_values import JsonValue
@@ -18,6 +17,7 @@ from orchestrator_app.storage import callbacks as rows
 from orchestrator_app.storage import runs as run_rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.payloads import loads
+from orchestrator_app.storage.sql import Connection
 
 TOKEN_KEY = "correlationToken"  # noqa: S105 - the name of a key, not a token
 MAX_REPORTED_ERRORS = 20

@@ -5,8 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection as DatabaseConnection
-
 from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
 from orchestrator_app.providers.base import Provider
 from orchestrator_app.providers.calls import origin_of
@@ -20,6 +18,7 @@ from orchestrator_app.services.views import ConnectionView, ProviderView
 from orchestrator_app.storage import connections as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.payloads import dumps, loads
+from orchestrator_app.storage.sql import Connection as DatabaseConnection
 
 # An opened connection is kept this long, so that a burst of calls does not read and decrypt it each time.
 KEPT_SECONDS = 10.0

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from orchestrator_app.domain.definition import Definition
 from orchestrator_app.errors import Unavailable
 from orchestrator_app.storage import drafts as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.payloads import dumps, loads
+from orchestrator_app.storage.sql import Connection
 
 log = logging.getLogger(__name__)
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from sqlalchemy import Connection
-
 from orchestrator_app.domain.definition import Definition
 from orchestrator_app.domain.validation import Validation, validate
 from orchestrator_app.errors import InvalidDefinition, InvalidInput, NotFound, OutdatedVersion
@@ -14,6 +12,7 @@ from orchestrator_app.services.views import OrchestratorDetail, OrchestratorSumm
 from orchestrator_app.storage import orchestrators as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.payloads import dumps, loads
+from orchestrator_app.storage.sql import Connection
 
 MAX_DESCRIPTION_LENGTH = 5_000
 MAX_PAGE = 200

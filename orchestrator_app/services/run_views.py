@@ -3,8 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable
 
-from sqlalchemy import Connection
-
 from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.planning import Graph, Progress, edge_state
 from orchestrator_app.domain.runs import NodeState
@@ -19,6 +17,7 @@ from orchestrator_app.services.views import (
 )
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.payloads import loads
+from orchestrator_app.storage.sql import Connection
 
 AwaitedUrl = Callable[[str, str, str], str]
 

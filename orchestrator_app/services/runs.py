@@ -5,8 +5,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection
-
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.ports import Dispatcher
 from orchestrator_app.domain.runs import RunState
@@ -20,6 +18,7 @@ from orchestrator_app.storage import orchestrators as orchestrator_rows
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.sql import Connection
 
 MAX_PAGE = 200
 MAX_WAIT_SECONDS = 60.0

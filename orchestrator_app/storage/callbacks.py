@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, String, bindparam, column, select, table, text
-
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.storage import payloads
+from orchestrator_app.storage.sql import Connection, text
 
 _FIND = text(
     "SELECT w.node_id, w.received_date, w.closed_date, r.state, r.version_id"
@@ -16,12 +15,7 @@ _FIND = text(
 )
 # Whoever changes a run or what belongs to it locks the run's row first: so nothing changes between the following
 # statements, and two processes never wait for each other. SQLite has one writer and leaves the lock out.
-_LOCK_RUN = (
-    select(column("id", String))
-    .select_from(table("orchestrator_run"))
-    .where(column("id", String) == bindparam("run_id"))
-    .with_for_update(key_share=True)
-)
+_LOCK_RUN = text("SELECT id FROM orchestrator_run WHERE id = :run_id", on_postgresql="FOR NO KEY UPDATE")
 _RECEIVE = text(
     "UPDATE callback_wait SET received_date = :now, body = :body"
     " WHERE run_id = :run_id AND token_hash = :token_hash AND received_date IS NULL AND closed_date IS NULL"

@@ -4,8 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from sqlalchemy import Connection, Row, text
-
 from orchestrator_app.domain.definition import Definition, from_stored
 from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, OpenRun, WaitRecord
 from orchestrator_app.domain.runs import (
@@ -25,6 +23,7 @@ from orchestrator_app.domain.runs import (
 from orchestrator_app.errors import LeaseLost
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.sql import Connection, text
 
 CACHED_DEFINITIONS = 256
 
@@ -156,7 +155,7 @@ class SqlCheckpointStore:
         # So all that is on disk about it, which may be much, is read beside the writer.
         return await self._database.read(lambda connection: self._claimed(connection, run_id, head))
 
-    def _claimed(self, connection: Connection, run_id: str, head: Row[Any]) -> ClaimedRun:
+    def _claimed(self, connection: Connection, run_id: str, head: Any) -> ClaimedRun:
         return ClaimedRun(
             run_id=run_id,
             workspace_id=head.workspace_id,

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
-from sqlalchemy.exc import IntegrityError
-
 from orchestrator_app.storage import payloads
+from orchestrator_app.storage.sql import Connection, Statement, Violation, text
 
 _INSERT = text(
     "INSERT INTO provider_connection (id, workspace_id, provider, name, settings, secrets, status, status_detail,"
@@ -94,11 +92,11 @@ def update(
     return _written_unless_name_is_taken(connection, _UPDATE, row)
 
 
-def _written_unless_name_is_taken(connection: Connection, statement: TextClause, row: dict[str, Any]) -> bool:
+def _written_unless_name_is_taken(connection: Connection, statement: Statement, row: dict[str, Any]) -> bool:
     try:
         with connection.begin_nested():
             connection.execute(statement, row)
-    except IntegrityError as error:
+    except Violation as error:
         # PostgreSQL names the constraint, SQLite its columns.
         if "uq_connection_name" in str(error.orig) or "provider_connection.name" in str(error.orig):
             return False

@@ -11,18 +11,18 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, make_url, text
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NotSupportedError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy import URL, make_url
 
 from orchestrator_app.errors import InvalidInput, Unavailable
 from orchestrator_app.storage import engines
+from orchestrator_app.storage.sql import (
+    Connection,
+    DatabaseError,
+    Unfit,
+    Violation,
+    WrongStatement,
+    text,
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ SHORTEN_AGAIN_SECONDS = 5.0
 _SHORTEN_TIMEOUT_MS = 200
 
 # The work was wrong, not the database.
-_WRONG_WORK = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_WRONG_WORK = (Unfit, Violation, WrongStatement)
+_ONE = text("SELECT 1")
 
 
 @dataclass(slots=True)
@@ -66,8 +67,11 @@ class Database:
         self.url = url
         self.is_sqlite = engines.is_sqlite_url(url)
         self.commits = 0
-        self._writes = engines.writing_engine(url)
-        self._reads = engines.reading_engine(url)
+        self._begin_write = engines.begin_words(is_sqlite=self.is_sqlite, is_writing=True)
+        self._begin_read = engines.begin_words(is_sqlite=self.is_sqlite, is_writing=False)
+        self._writing: Connection | None = None
+        # One for each reading thread; whoever is not reading lies here.
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._log_file = Path(f"{make_url(url).database}-wal") if self.is_sqlite else None
         self._shorten_log_at = 0.0
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -113,12 +117,43 @@ class Database:
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
         try:
-            with self._reads.connect() as connection, connection.begin():
-                return work(connection)
-        except SQLAlchemyError as error:
-            if _is_trouble(error):
-                log.warning("the database could not be read: %s", _reason(error))
-            raise _translated(error) from error
+            connection = self._begun(None if self._idle.empty() else self._idle.get(), is_writing=False)
+        except DatabaseError as error:
+            raise _told(error) from error
+        try:
+            result = work(connection)
+            connection.command("COMMIT")
+        except BaseException as error:
+            # A connection that had trouble is not used again.
+            if isinstance(error, DatabaseError) or not _is_undone(connection):
+                connection.close()
+            else:
+                self._idle.put(connection)
+            if isinstance(error, DatabaseError):
+                raise _told(error) from error
+            raise
+        self._idle.put(connection)
+        return result
+
+    def _begun(self, connection: Connection | None, *, is_writing: bool) -> Connection:
+        """The connection in a new transaction; another one when it was lost since it was used last."""
+        words = self._begin_write if is_writing else self._begin_read
+        if connection is not None:
+            try:
+                connection.command(words)
+            except DatabaseError as error:
+                connection.close()
+                if not error.is_lost:
+                    raise
+            else:
+                return connection
+        opened = (engines.open_writer if is_writing else engines.open_reader)(self.url)
+        try:
+            opened.command(words)
+        except DatabaseError:
+            opened.close()
+            raise
+        return opened
 
     def close(self) -> None:
         """Finish what is queued, then close all connections."""
@@ -130,8 +165,9 @@ class Database:
         self._writer.join()
         self._readers.shutdown()
         # The last connection to SQLite empties the write-ahead log into the file; that must be the writer's.
-        self._reads.dispose()
-        self._writes.dispose()
+        while not self._idle.empty():
+            self._idle.get().close()
+        self._hang_up()
 
     # --- the writer's thread ---
 
@@ -152,39 +188,46 @@ class Database:
     def _run_batch(self, batch: Sequence[_Job]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         try:
-            with self._writes.connect() as connection:
-                outcomes = self._run_together(batch, connection)
-                trouble = next((error for _, _, error in outcomes if _is_trouble(error)), None)
-                if trouble is not None:
-                    log.warning("the database refused work: %s", _reason(trouble))
-                    # A new connection is what helps when the server was restarted or the file was put back.
-                    connection.invalidate()
-                elif self._log_file is not None:
-                    self._keep_log_short(connection, self._log_file)
+            outcomes = self._run_together(batch)
+            trouble = next((error for _, _, error in outcomes if _is_trouble(error)), None)
+            if trouble is not None:
+                log.warning("the database refused work: %s", trouble)
+                # A new connection is what helps when the server was restarted or the file was put back.
+                self._hang_up()
+            elif self._log_file is not None and self._writing is not None:
+                self._keep_log_short(self._writing, self._log_file)
         except BaseException as error:  # noqa: BLE001 - whatever happens, every caller must get an answer
-            log.warning("the connection to the database failed: %s", _reason(error))
+            log.warning("the connection to the database failed: %s", error)
+            self._hang_up()
             return outcomes or _all_failed(batch, error)
         return outcomes
 
-    def _run_together(self, batch: Sequence[_Job], connection: Connection) -> list[_Outcome]:
+    def _hang_up(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.close()
+
+    def _run_together(self, batch: Sequence[_Job]) -> list[_Outcome]:
         """All jobs in one transaction. When one fails, each half is tried again, until the failing one is alone."""
         outcomes: list[_Outcome] = []
         is_working = False
         try:
-            with connection.begin():
-                is_working = True
-                for job in batch:
-                    outcomes.append((job, job.work(connection), None))  # noqa: PERF401 - those before a failure count
-                is_working = False
+            kept, self._writing = self._writing, None
+            connection = self._writing = self._begun(kept, is_writing=True)
+            is_working = True
+            for job in batch:
+                outcomes.append((job, job.work(connection), None))  # noqa: PERF401 - those before a failure count
+            is_working = False
+            connection.command("COMMIT")
         except BaseException as error:  # noqa: BLE001 - a job's error goes to its caller, whatever it is
+            if self._writing is not None and not _is_undone(self._writing):
+                self._hang_up()
             # What fails before the first job, at the commit or for want of a connection would fail for the rest too.
-            is_hopeless = not is_working or (isinstance(error, DBAPIError) and error.connection_invalidated)
+            is_hopeless = not is_working or (isinstance(error, DatabaseError) and error.is_lost)
             if is_hopeless or len(batch) == 1:
                 return _all_failed(batch, error)
             middle = len(batch) // 2
-            return self._run_together(batch[:middle], connection) + self._run_together(
-                batch[middle:], connection
-            )
+            return self._run_together(batch[:middle]) + self._run_together(batch[middle:])
         self.commits += 1
         return outcomes
 
@@ -193,11 +236,10 @@ class Database:
         if now < self._shorten_log_at or _size(log_file) < LONG_LOG_BYTES:
             return
         self._shorten_log_at = now + SHORTEN_AGAIN_SECONDS
-        driver: Any = connection.connection.driver_connection
-        (usual_ms,) = driver.execute("PRAGMA busy_timeout").fetchone()
-        driver.execute(f"PRAGMA busy_timeout = {_SHORTEN_TIMEOUT_MS}")
-        driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        driver.execute(f"PRAGMA busy_timeout = {usual_ms}")
+        (usual_ms,) = connection.command("PRAGMA busy_timeout").fetchone()
+        connection.command(f"PRAGMA busy_timeout = {_SHORTEN_TIMEOUT_MS}")
+        connection.command("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.command(f"PRAGMA busy_timeout = {usual_ms}")
         if (size := _size(log_file)) >= LONG_LOG_BYTES:
             log.warning("a long read keeps the database's log from being emptied; it has %d MB", size >> 20)
 
@@ -214,7 +256,22 @@ def sqlite_url(path: Path) -> str:
 
 def is_ready(connection: Connection) -> bool:
     """Whether the database answers."""
-    return connection.execute(text("SELECT 1")).scalar_one() == 1
+    return connection.execute(_ONE).scalar_one() == 1
+
+
+def _is_undone(connection: Connection) -> bool:
+    """Undo what was begun; False when the connection is of no more use."""
+    try:
+        if _is_in_transaction(connection):
+            connection.command("ROLLBACK")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _is_in_transaction(connection: Connection) -> bool:
+    # SQLite ends a transaction by itself when the disk is full; to undo it again would be an error of its own.
+    return bool(getattr(connection.driver, "in_transaction", True))
 
 
 def _size(file: Path) -> int:
@@ -251,7 +308,7 @@ def _resolve(outcomes: list[_Outcome]) -> None:
 
 
 def _for_caller(error: BaseException) -> BaseException:
-    if isinstance(error, SQLAlchemyError):
+    if isinstance(error, DatabaseError):
         translated = _translated(error)
     elif isinstance(error, Exception) and not isinstance(error, StopIteration):
         return error
@@ -264,29 +321,30 @@ def _for_caller(error: BaseException) -> BaseException:
 
 
 def _is_trouble(error: BaseException | None) -> bool:
-    return isinstance(error, DBAPIError) and (
-        error.connection_invalidated or not isinstance(error, _WRONG_WORK)
-    )
+    return isinstance(error, DatabaseError) and (error.is_lost or not isinstance(error, _WRONG_WORK))
 
 
-def _translated(error: SQLAlchemyError) -> Exception:
-    if isinstance(error, DataError):
+def _told(error: DatabaseError) -> Exception:
+    """What the caller of a read gets; trouble of the database itself is logged."""
+    if _is_trouble(error):
+        log.warning("the database could not be read: %s", error)
+    return _translated(error)
+
+
+def _translated(error: DatabaseError) -> Exception:
+    if isinstance(error, Unfit):
         return InvalidInput(
             "The database cannot hold this: a text is too long or contains a character that is none.",
             hint="Shorten it, or remove control characters.",
-            context={"reason": _reason(error)},
+            context={"reason": str(error)},
         )
     if not _is_trouble(error):
         return error
     return Unavailable(
         "The database cannot be used right now.",
         hint="Check its disk space, its permissions and whether it is running; then try again.",
-        context={"reason": _reason(error)},
+        context={"reason": str(error)},
     )
-
-
-def _reason(error: BaseException) -> str:
-    return str(error.orig if isinstance(error, DBAPIError) else error)
 
 
 def _closed() -> Unavailable:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from orchestrator_app.storage.sql import Connection, text
 
 _PUT = text(
     "INSERT INTO editor_draft (tab, orchestrator_id, workspace_id, version, definition, updated_date)"

@@ -3,16 +3,22 @@
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection as SchemaConnection
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
+
+from orchestrator_app.storage.sql import Connection, DatabaseError
 
 READERS = 4
 BUSY_TIMEOUT_SECONDS = 30
+# Commits are on disk when they return. Tests, whose data nobody needs after a crash, do without.
+SQLITE_SYNCHRONOUS = "FULL"
+_CACHED_STATEMENTS = 512
 
 # The driver must not open transactions by itself: every one starts with our own BEGIN below.
 _SQLITE_ARGUMENTS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
 # A server that went away without a word is noticed within these times instead of after many minutes.
-_POSTGRESQL_ARGUMENTS = {
+_POSTGRESQL_ARGUMENTS: dict[str, Any] = {
     "application_name": "orchestrator",
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
@@ -22,46 +28,33 @@ _TIME_LIMITS = "-c statement_timeout=10000 -c idle_in_transaction_session_timeou
 _READ_ONLY = "-c default_transaction_read_only=on"
 
 
-def writing_engine(url: str) -> Engine:
-    """An engine with one connection, for the one thread that writes."""
+def open_writer(url: str) -> Connection:
+    """The connection of the one thread that writes.
+
+    Raises:
+        DatabaseError: It cannot be opened now.
+    """
+    # A read that turns into a write fails at once with SQLITE_BUSY, whatever busy_timeout says; so transactions
+    # ask for the lock first (``begin_words``).
     if is_sqlite_url(url):
-        engine = create_engine(
-            url, pool_size=1, max_overflow=0, connect_args=_SQLITE_ARGUMENTS | {"check_same_thread": False}
-        )
-        event.listen(engine, "connect", _prepare_sqlite_writer)
-        # A read that turns into a write fails at once with SQLITE_BUSY, whatever busy_timeout says; so ask first.
-        event.listen(engine, "begin", _begin_sqlite_write)
-        return engine
-    return create_engine(
-        _psycopg_url(url),
-        pool_size=1,
-        max_overflow=0,
-        pool_pre_ping=True,
-        isolation_level="READ COMMITTED",
-        connect_args=_POSTGRESQL_ARGUMENTS | {"options": f"{_UTC} {_TIME_LIMITS}"},
-    )
+        return _open_sqlite(url, "journal_mode=WAL", f"synchronous={SQLITE_SYNCHRONOUS}", "foreign_keys=ON")
+    return _open_postgresql(url, f"{_UTC} {_TIME_LIMITS}")
 
 
-def reading_engine(url: str) -> Engine:
-    """An engine whose connections see one snapshot per transaction, and cannot write."""
+def open_reader(url: str) -> Connection:
+    """A connection that cannot write. Raises as ``open_writer`` does."""
+    # SQLite before 3.51.3 can corrupt a database when one connection commits while another one checkpoints. So only
+    # the writing connection does either.
     if is_sqlite_url(url):
-        engine = create_engine(
-            url,
-            pool_size=READERS,
-            max_overflow=0,
-            connect_args=_SQLITE_ARGUMENTS | {"check_same_thread": False},
-        )
-        event.listen(engine, "connect", _prepare_sqlite_reader)
-        event.listen(engine, "begin", _begin_sqlite_read)
-        return engine
-    return create_engine(
-        _psycopg_url(url),
-        pool_size=READERS,
-        max_overflow=0,
-        pool_pre_ping=True,
-        isolation_level="REPEATABLE READ",
-        connect_args=_POSTGRESQL_ARGUMENTS | {"options": f"{_UTC} {_TIME_LIMITS} {_READ_ONLY}"},
-    )
+        return _open_sqlite(url, "wal_autocheckpoint=0", "query_only=ON")
+    return _open_postgresql(url, f"{_UTC} {_TIME_LIMITS} {_READ_ONLY}")
+
+
+def begin_words(*, is_sqlite: bool, is_writing: bool) -> str:
+    """The words that begin a transaction; a reading one sees one moment."""
+    if is_sqlite:
+        return "BEGIN IMMEDIATE" if is_writing else "BEGIN"
+    return f"BEGIN ISOLATION LEVEL {'READ COMMITTED' if is_writing else 'REPEATABLE READ'}"
 
 
 def migration_engine(url: str) -> Engine:
@@ -73,10 +66,12 @@ def migration_engine(url: str) -> Engine:
     if is_sqlite_url(url):
         engine = create_engine(url, poolclass=NullPool, connect_args=_SQLITE_ARGUMENTS)
         event.listen(engine, "connect", _prepare_sqlite_migration)
-        event.listen(engine, "begin", _begin_sqlite_write)
+        event.listen(engine, "begin", _begin_sqlite_migration)
         return engine
     return create_engine(
-        _psycopg_url(url), poolclass=NullPool, connect_args=_POSTGRESQL_ARGUMENTS | {"options": _UTC}
+        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        poolclass=NullPool,
+        connect_args=_POSTGRESQL_ARGUMENTS | {"options": _UTC},
     )
 
 
@@ -90,18 +85,34 @@ def lower_text(text: str | None) -> str | None:
     return None if text is None else text.lower()
 
 
-def _psycopg_url(url: str) -> str:
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+def _open_sqlite(url: str, *pragmas: str) -> Connection:
+    try:
+        driver = sqlite3.connect(
+            make_url(url).database or "",
+            cached_statements=_CACHED_STATEMENTS,
+            check_same_thread=False,
+            **_SQLITE_ARGUMENTS,
+        )
+    except sqlite3.Error as error:
+        raise DatabaseError(error) from error
+    connection = Connection(driver, sqlite3.Error, is_sqlite=True)
+    try:
+        _prepare_sqlite(driver, *pragmas)
+    except sqlite3.Error as error:
+        driver.close()
+        raise connection.explained(error) from error
+    return connection
 
 
-def _prepare_sqlite_writer(connection: sqlite3.Connection, _record: object) -> None:
-    _prepare_sqlite(connection, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+def _open_postgresql(url: str, options: str) -> Connection:
+    import psycopg  # noqa: PLC0415 - only who uses PostgreSQL has its driver
 
-
-def _prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> None:
-    # SQLite before 3.51.3 can corrupt a database when one connection commits while another one checkpoints. So only
-    # the writing connection does either.
-    _prepare_sqlite(connection, "wal_autocheckpoint=0", "query_only=ON")
+    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
+    try:
+        driver = psycopg.connect(plain, autocommit=True, **_POSTGRESQL_ARGUMENTS, options=options)
+    except psycopg.Error as error:
+        raise DatabaseError(error) from error
+    return Connection(driver, psycopg.Error, is_sqlite=False)
 
 
 def _prepare_sqlite_migration(connection: sqlite3.Connection, _record: object) -> None:
@@ -114,9 +125,5 @@ def _prepare_sqlite(connection: sqlite3.Connection, *pragmas: str) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite_write(connection: Connection) -> None:
+def _begin_sqlite_migration(connection: SchemaConnection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _begin_sqlite_read(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")

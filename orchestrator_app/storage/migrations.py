@@ -15,12 +15,19 @@ from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator_app.errors import ConfigurationError
-from orchestrator_app.storage.engines import is_sqlite_url, migration_engine, reading_engine
+from orchestrator_app.storage.engines import is_sqlite_url, migration_engine, open_reader
+from orchestrator_app.storage.sql import DatabaseError
+from orchestrator_app.storage.sql import text as statement
 
 CONFIG_FILE = Path(__file__).resolve().parent.parent.parent / "alembic.ini"
 
 # Any number will do that nobody else locks in the same database.
 _POSTGRESQL_LOCK = text("SELECT pg_advisory_xact_lock(7243901855210034)")
+_HAS_REVISION = {
+    True: statement("SELECT name FROM sqlite_master WHERE name = 'alembic_version'"),
+    False: statement("SELECT to_regclass('alembic_version')::text"),
+}
+_REVISION = statement("SELECT version_num FROM alembic_version")
 
 
 def upgrade(url: str) -> bool:
@@ -60,12 +67,13 @@ def upgrade(url: str) -> bool:
 
 def revision(url: str) -> str | None:
     """The revision of the tables in the database; None when it has none yet."""
-    engine = reading_engine(url)
+    connection = open_reader(url)
     try:
-        with engine.connect() as connection:
-            return _revision(connection)
+        if connection.execute(_HAS_REVISION[connection.is_sqlite]).scalar_one_or_none() is None:
+            return None
+        return connection.execute(_REVISION).scalar_one_or_none()
     finally:
-        engine.dispose()
+        connection.close()
 
 
 def _revision(connection: Connection) -> str | None:
@@ -145,7 +153,7 @@ def _problems_in_sentences(url: str) -> Generator[None]:
     except DBAPIError as error:
         reason = str(error.orig).strip()
         raise ConfigurationError([_unusable(url, reason)]) from error
-    except (sqlite3.Error, OSError) as error:
+    except (DatabaseError, sqlite3.Error, OSError) as error:
         raise ConfigurationError([_unusable(url, str(error))]) from error
 
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
-
 from orchestrator_app.errors import BadRequest
 from orchestrator_app.storage import search
+from orchestrator_app.storage.sql import Connection, text
 
 _INSERT = text(
     "INSERT INTO orchestrator (id, workspace_id, name, description, version, version_id, node_count, created_date,"

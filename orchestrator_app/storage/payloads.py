@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
 
 from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.storage.sql import Connection, text
 
 INLINE_BYTES = 8_192
 # JSON text never begins with this, so a column value that does is the name of a payload.

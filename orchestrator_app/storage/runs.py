@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
-
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.storage import payloads, search
+from orchestrator_app.storage.sql import Connection, text
 
 _INSERT = text(
     "INSERT INTO orchestrator_run (id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state,"
@@ -219,7 +218,6 @@ def page(
         limit: Rows of a page.
     """
     filters = {
-        " AND state IN :states": ("states", list(states)),
         " AND orchestrator_id = :orchestrator_id": ("orchestrator_id", orchestrator_id),
         " AND created_date >= :from_ms": ("from_ms", from_ms),
         " AND created_date < :to_ms": ("to_ms", to_ms),
@@ -231,12 +229,14 @@ def page(
         if value is not None and value not in ("", []):
             statement += condition
             values[name] = value
+    if states:
+        names = {f"state_{number}": state for number, state in enumerate(states)}
+        statement += f" AND state IN ({', '.join(f':{name}' for name in names)})"
+        values |= names
     if query.strip():
         statement += f" AND (id LIKE :beginning {search.ESCAPE} OR lower(orchestrator_name) LIKE :part {search.ESCAPE})"
         values |= {"beginning": search.beginning_with(query), "part": search.containing(query)}
     clause = text(statement + " ORDER BY id DESC LIMIT :limit")
-    if states:
-        clause = clause.bindparams(bindparam("states", expanding=True))
     found = [RunRow(*row) for row in connection.execute(clause, values)]
     shown = found[:limit]
     return shown, shown[-1].id if len(found) > limit else ""

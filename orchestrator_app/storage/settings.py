@@ -1,6 +1,6 @@
 """Facts about the installation itself: names and values."""
 
-from sqlalchemy import Connection, text
+from orchestrator_app.storage.sql import Connection, text
 
 _GET = text("SELECT value FROM setting WHERE name = :name")
 _PUT = text(

@@ -1,9 +1,9 @@
 import asyncio
 
 import httpx
-from sqlalchemy import text
 
 from orchestrator_app.services.application import DEFAULT_WORKSPACE, Application
+from orchestrator_app.storage.sql import text
 from tests.api.calls import COPY, ROOT, WAIT, assert_problem, create, definition, node, started, waiting
 
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
 
 from orchestrator_app.api import run_events
 from orchestrator_app.api.app import build_api
 from orchestrator_app.config import Settings
 from orchestrator_app.runner.hub import Change
 from orchestrator_app.services.application import DEFAULT_WORKSPACE, Application
+from orchestrator_app.storage.sql import text
 from tests.api.calls import ROOT, definition, node, started, token_of, waiting
 
 PATIENCE_SECONDS = 20.0

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
 from orchestrator_app.errors import ProviderBusy
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.sql import text
 from tests.running import (
     WORKSPACE,
     Life,

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
 from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
 from orchestrator_app.providers.connection import Connection, ConnectionCheck
@@ -9,6 +8,7 @@ from orchestrator_app.runner.hub import Change
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services import connections as connecting
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.sql import text
 from tests.services.platforms import GOOD, KEY, PIN, WS, Office, open_office
 
 OTHER_KEY = "another-secret-2"

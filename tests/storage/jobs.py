@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection
-
 from orchestrator_app.storage import settings
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.sql import Connection
 
 Job = Callable[[Connection], Any]
 

@@ -5,8 +5,6 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sqlalchemy import text
-
 from orchestrator_app.domain.definition import Definition, Node
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun
@@ -14,6 +12,7 @@ from orchestrator_app.storage import callbacks, orchestrators, payloads, runs
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.sql import text
 
 GRAPH = Definition(
     (Node("a", "DataMapper", "First", {"mappings": []}), Node("b", "WaitForCallback", "Second"))

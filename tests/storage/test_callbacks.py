@@ -68,9 +68,7 @@ async def test_a_token_for_which_nobody_waits_any_more_is_unknown(journal: SqlJo
         await journal.store.record(run, [NodeEnded("b", NodeState.FAILED, 5)])
     else:
         await journal.database.write(
-            lambda connection: (
-                connection.exec_driver_sql("UPDATE orchestrator_run SET state = 'FAILED'").rowcount
-            )
+            lambda connection: connection.command("UPDATE orchestrator_run SET state = 'FAILED'").rowcount
         )
     before = await journal.everything(run.run_id)
     assert await receive(journal, run.run_id, token_of(run)) == Received("unknown")

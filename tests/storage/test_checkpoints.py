@@ -1,7 +1,6 @@
 """How the journal is kept on SQL: what is beyond the contract of checkpoint stores."""
 
 import pytest
-from sqlalchemy import text
 
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.runs import (
@@ -15,6 +14,7 @@ from orchestrator_app.domain.runs import (
 )
 from orchestrator_app.storage import checkpoints
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.sql import Statement, text
 from tests.storage.journal import SqlJournal, seal, token_hash
 
 LARGE: JsonValue = {"text": "x" * 20_000}
@@ -63,8 +63,8 @@ async def test_graphs_are_read_once_while_they_are_in_use(
 
 
 async def test_looking_for_open_and_due_runs_does_not_read_those_that_ended(sqlite_database: Database):
-    async def plan(statement: object) -> str:
-        explained = text(f"EXPLAIN QUERY PLAN {statement}")
+    async def plan(statement: Statement) -> str:
+        explained = text(f"EXPLAIN QUERY PLAN {statement.sqlite}")
         return await sqlite_database.read(
             lambda connection: str(connection.execute(explained, {"now": 1}).all())
         )

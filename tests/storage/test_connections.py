@@ -1,13 +1,12 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from orchestrator_app.storage import connections
 from orchestrator_app.storage.connections import ConnectionRow
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.sql import Connection, Violation, text
 
 OTHER = "another-workspace"
 
@@ -118,9 +117,9 @@ async def test_a_taken_name_does_not_undo_what_else_its_transaction_does(databas
 
 async def test_other_mistakes_are_not_taken_for_a_taken_name(database: Database):
     await insert(database, "c1", "Main")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(Violation):
         await insert(database, "c1", "Other")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(Violation):
         await insert(database, "c2", "Other", workspace="nowhere")
 
 

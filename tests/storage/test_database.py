@@ -3,13 +3,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from orchestrator_app.errors import Conflict, Unavailable
 from orchestrator_app.storage import database as database_module
 from orchestrator_app.storage import settings
 from orchestrator_app.storage.database import Database, database_url, is_ready
+from orchestrator_app.storage.sql import Connection, Violation, WrongStatement, text
 from tests.storage.jobs import Job, busy, getting, opened, putting, together
 
 
@@ -23,7 +22,7 @@ def failing(error: BaseException) -> Job:
 
 async def names(database: Database) -> set[str]:
     rows = await database.read(
-        lambda connection: connection.execute(text("SELECT name FROM setting")).scalars().all()
+        lambda connection: connection.execute(text("SELECT name FROM setting")).scalars()
     )
     return set(rows)
 
@@ -77,12 +76,12 @@ async def test_a_job_that_the_database_refuses_is_undone_alone(database: Databas
             connection.execute(text("INSERT INTO setting (name, value) VALUES ('twice', 'x')"))
 
     results = await together(database, putting("a"), twice, putting("b"))
-    assert isinstance(results[1], IntegrityError)
+    assert isinstance(results[1], Violation)
     assert await names(database) == {"a", "b"}
 
 
 async def test_wrong_sql_is_a_mistake_of_ours_and_not_of_the_database(postgres_database: Database):
-    with pytest.raises(ProgrammingError):
+    with pytest.raises(WrongStatement):
         await postgres_database.write(lambda connection: connection.execute(text("SELEKT 1")))
 
 

@@ -12,19 +12,21 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import make_url
 
 from orchestrator_app.errors import InvalidInput, Unavailable
 from orchestrator_app.storage import database as database_module
 from orchestrator_app.storage import engines, settings
 from orchestrator_app.storage.database import Database, sqlite_url
+from orchestrator_app.storage.sql import Connection, text
 from tests.storage.jobs import Job, getting, opened, putting, together
 
 
 def pragma(words: str) -> Job:
     def work(connection: Connection) -> Any:
-        result = connection.exec_driver_sql(f"PRAGMA {words}")
-        return result.scalar() if result.returns_rows else None
+        cursor = connection.command(f"PRAGMA {words}")
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
 
     return work
 

@@ -2,7 +2,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
 
 from orchestrator_app.domain.runs import RunEnded, RunState
 from orchestrator_app.errors import BadRequest
@@ -10,6 +9,7 @@ from orchestrator_app.storage import orchestrators
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.orchestrators import OrchestratorRow
+from orchestrator_app.storage.sql import Connection, text
 from tests.storage.journal import SqlJournal
 
 OTHER = "another-workspace"

@@ -2,7 +2,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
 
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.runs import (
@@ -21,6 +20,7 @@ from orchestrator_app.domain.runs import (
 from orchestrator_app.storage import runs
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.sql import Connection, text
 from tests.storage.journal import SqlJournal, seal
 
 OTHER = "another-workspace"
@@ -204,11 +204,11 @@ async def test_the_state_of_a_run_is_told_without_the_rest(journal: SqlJournal):
 async def test_the_history_is_read_by_index(sqlite_database: Database, wishes: dict[str, Any], index: str):
     def plan(connection: Connection) -> str:
         statements: list[str] = []
-        driver: Any = connection.connection.driver_connection
+        driver: Any = connection.driver
         driver.set_trace_callback(statements.append)
         runs.page(connection, DEFAULT_WORKSPACE, limit=50, **wishes)
         driver.set_trace_callback(None)
-        return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[-1]}").all())
+        return str(connection.command(f"EXPLAIN QUERY PLAN {statements[-1]}").fetchall())
 
     found = await sqlite_database.read(plan)
     assert index in found
