@@ -60,15 +60,15 @@ class NodeWork:
     async def proceed(self) -> None:
         """Work; whatever happens to the node is committed, and only what happens to the run is raised."""
         try:
-            await self._settle(await self._outcome())
+            self._settle(await self._outcome())
         except LeaseLost:
             raise
         except OrchestratorError as error:
-            await self._fail_or_retry(error)
+            self._fail_or_retry(error)
         except Exception:
             reference = uuid4().hex[:8]
             log.exception("node %s of run %s broke (%s)", self._node.id, self._run.run_id, reference)
-            await self._fail_or_retry(unexpected(reference))
+            self._fail_or_retry(unexpected(reference))
 
     async def _outcome(self) -> Outcome:
         if self._has_open_attempt:
@@ -154,7 +154,16 @@ class NodeWork:
         return [NodeStarted(self._node.id, self._data, now)]
 
     async def _commit(self, facts: list[Fact]) -> None:
-        await self._engine.record(self._run, facts)
+        """What is on disk when this returns: something outside is about to follow from it."""
+        await self._segment.commit(facts)
+        self._keep_in_mind(facts)
+
+    def _note(self, facts: list[Fact]) -> None:
+        """What is written before anything outside follows from it."""
+        self._segment.note(facts)
+        self._keep_in_mind(facts)
+
+    def _keep_in_mind(self, facts: list[Fact]) -> None:
         self._is_on_disk = self._is_on_disk or any(isinstance(fact, NodeStarted) for fact in facts)
         if any(isinstance(fact, AttemptEnded) for fact in facts):
             self._has_open_attempt = False
@@ -187,7 +196,7 @@ class NodeWork:
         self._run.waits.append(wait)
         return wait
 
-    async def _settle(self, outcome: Outcome) -> None:
+    def _settle(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             check_output(outcome.output)
         now = self._clock.now()
@@ -197,7 +206,7 @@ class NodeWork:
             facts.append(NodeParked(self._node.id, outcome.reason, outcome.wake_at, outcome.memo, now))
             if outcome.log:
                 facts.append(Logged(outcome.log, now, self._node.id))
-            await self._commit(facts)
+            self._note(facts)
             self._keep(NodeState.WAITING, now, wait=outcome)
             return
         ended = NodeEnded(
@@ -209,7 +218,7 @@ class NodeWork:
             input=self._data,
             has_input=not self._is_on_disk,
         )
-        await self._commit([*facts, ended])
+        self._note([*facts, ended])
         self._keep(NodeState.COMPLETED, now, done=outcome)
 
     def _attempt_end(
@@ -223,7 +232,7 @@ class NodeWork:
         number = self._record.attempt
         return [AttemptEnded(self._node.id, number, now, status_code, self._response, failure, next_try_at)]
 
-    async def _fail_or_retry(self, error: OrchestratorError) -> None:
+    def _fail_or_retry(self, error: OrchestratorError) -> None:
         now = self._clock.now()
         facts = self._take_facts()
         failure = failure_of(error)
@@ -247,7 +256,7 @@ class NodeWork:
             said = f"Attempt {attempt} failed: {failure.message} Next try in {pause:.1f} s."
             facts.append(NodeParked(self._node.id, "retry", next_try_at, {}, now))
             facts.append(Logged(said, now, self._node.id, "warning"))
-            await self._commit(facts)
+            self._note(facts)
             self._keep(NodeState.WAITING, now, wait=Parked("retry", next_try_at))
             return
         ended = NodeEnded(
@@ -259,7 +268,7 @@ class NodeWork:
             has_input=not self._is_on_disk,
         )
         facts += [ended, Logged(failure.message, now, self._node.id, "error")]
-        await self._commit(facts)
+        self._note(facts)
         self._keep(NodeState.FAILED, now, failure=failure)
 
     def _keep(

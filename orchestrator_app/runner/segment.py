@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
@@ -22,6 +23,7 @@ from orchestrator_app.domain.runs import (
     WaitOpened,
 )
 from orchestrator_app.domain.scope import Scope
+from orchestrator_app.errors import LeaseLost
 from orchestrator_app.runner.node_work import NodeWork
 
 if TYPE_CHECKING:
@@ -31,10 +33,17 @@ log = logging.getLogger(__name__)
 
 # A wait shorter than this is spent in memory: parking and claiming would cost more than it saves.
 LINGER_MS = 2_000
+# What nothing outside depends on yet is written with whatever is written next, at the latest after this.
+NOTED_SECONDS = 0.002
 
 
 class Segment:
-    """Holds what is known about a claimed run; every change is committed before it counts."""
+    """Holds what is known about a claimed run.
+
+    What happens is noted at once and committed before anything outside can follow from it: before the next call
+    leaves, before a token is handed out, before the run waits or ends. So nodes that only compute share the commit of
+    what comes after them.
+    """
 
     def __init__(self, engine: "Engine", run: ClaimedRun) -> None:
         self.engine = engine
@@ -45,6 +54,11 @@ class Segment:
         self.records: dict[str, NodeRecord] = run.nodes
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
+        self._nudged: asyncio.Task[bool] | None = None
+        self._noted: list[Fact] = []
+        self._writing = asyncio.Lock()
+        self._later: asyncio.TimerHandle | None = None
+        self._writer: asyncio.Task[None] | None = None
         for node_id, record in run.nodes.items():
             self._learn(node_id, record)
 
@@ -54,14 +68,44 @@ class Segment:
 
     async def proceed(self) -> None:
         """Work until the end or until only waits are left."""
-        await self._open_waits()
+        self._open_waits()
         try:
             while not await self._turn():
                 pass
         finally:
             await self._abandon_tasks()
 
-    async def _open_waits(self) -> None:
+    # --- what is written ---
+
+    def note(self, facts: Sequence[Fact]) -> None:
+        """Let facts be written soon; nothing outside follows from them before that."""
+        self._noted += facts
+        if self._later is None and self._noted:
+            self._later = asyncio.get_running_loop().call_later(NOTED_SECONDS, self._write_noted)
+
+    def _write_noted(self) -> None:
+        self._later = None
+        if self._noted and (self._writer is None or self._writer.done()):
+            self._writer = asyncio.create_task(self.commit(()), name=f"{self.run.run_id} notes")
+
+    async def commit(self, facts: Sequence[Fact]) -> None:
+        """Write these facts and all noted before them; returns when they are on disk.
+
+        Raises:
+            LeaseLost: The run was cancelled or taken by another worker.
+        """
+        self._noted += facts
+        # One after the other, so that the order on disk is that of what happened; who waits here shares the next one.
+        async with self._writing:
+            if not self._noted:
+                return
+            noted, self._noted = self._noted, []
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
+            await self.engine.record(self.run, noted)
+
+    def _open_waits(self) -> None:
         """Mint the token of every WaitForCallback, so that any earlier node can hand it out."""
         known = {wait.node_id for wait in self.run.waits if wait.number == 0}
         facts: list[Fact] = []
@@ -75,18 +119,17 @@ class Segment:
                 facts.append(WaitOpened(wait.wait_id, node_id, 0, wait.token, now))
         if self.run.is_new:
             facts.append(Logged("The run started.", now))
-        if facts:
-            await self.engine.record(self.run, facts)
-            self.run.waits.extend(waits)
+        self.note(facts)
+        self.run.waits.extend(waits)
 
     async def _turn(self) -> bool:
         """One round: start what may start, then wait for something. True when the segment is over."""
         step = next_step(self.graph, self.progress)
         if step.skipped:
-            await self._skip(step.skipped)
+            self._skip(step.skipped)
             return False
         if step.is_failing:
-            await self._cancel_waiting_nodes()
+            self._cancel_waiting_nodes()
         is_stopping = self.parts.dispatcher.is_stopping
         if not is_stopping:
             self._start_due(step.ready)
@@ -100,15 +143,13 @@ class Segment:
             return True
         return await self._pause()
 
-    async def _skip(self, node_ids: tuple[str, ...]) -> None:
+    def _skip(self, node_ids: tuple[str, ...]) -> None:
         now = self.parts.clock.now()
-        await self.engine.record(
-            self.run, [NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids]
-        )
+        self.note([NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids])
         for node_id in node_ids:
             self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
 
-    async def _cancel_waiting_nodes(self) -> None:
+    def _cancel_waiting_nodes(self) -> None:
         """After a failure nobody handles, nothing is waited for any more."""
         waiting = [
             node_id
@@ -117,9 +158,7 @@ class Segment:
         ]
         if waiting:
             now = self.parts.clock.now()
-            await self.engine.record(
-                self.run, [NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting]
-            )
+            self.note([NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
             for node_id in waiting:
                 self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
 
@@ -191,16 +230,19 @@ class Segment:
         # While nothing may start, a due wait would only make this loop spin.
         has_room = len(self.tasks) < self.parts.node_concurrency
         pause = max(0.0, (min(wakes) - self.parts.clock.now()) / 1000) if wakes and has_room else None
-        if self.parts.dispatcher.is_stopping:
-            done, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
-        else:
-            nudged = asyncio.create_task(self._nudge.wait())
-            try:
-                done, _ = await asyncio.wait(
-                    {*self.tasks, nudged}, timeout=pause, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                nudged.cancel()
+        awaited: set[asyncio.Task[Any]] = set(self.tasks)
+        if self._writer is not None:
+            awaited.add(self._writer)
+        if not self.parts.dispatcher.is_stopping:
+            if self._nudged is None:
+                self._nudged = asyncio.create_task(self._nudge.wait())
+            awaited.add(self._nudged)
+        done, _ = await asyncio.wait(awaited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        if self._nudged in done:
+            self._nudged = None
+        if self._writer is not None and self._writer in done:
+            writer, self._writer = self._writer, None
+            writer.result()
         for task in [task for task in self.tasks if task in done]:
             del self.tasks[task]
             task.result()
@@ -226,6 +268,7 @@ class Segment:
             if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
                 await self._take_arrivals()
             return False
+        await self.commit(())
         if await self.engine.park(self.run, wake_at):
             if wake_at is not None:
                 self.parts.dispatcher.wake_at(self.run.run_id, wake_at)
@@ -248,7 +291,7 @@ class Segment:
             output = run_output(self.graph, self.progress)
             facts.append(Logged("The run completed.", now))
             facts.append(RunEnded(RunState.COMPLETED, now, output=output))
-        await self.engine.record(self.run, facts)
+        await self.commit(facts)
 
     def _node_ends(self, now: int) -> list[Fact]:
         """The ends of all nodes that have none: those that began are cancelled, the others skipped."""
@@ -279,14 +322,24 @@ class Segment:
         facts += self._node_ends(now)
         facts.append(Logged(failure.message, now, level="error"))
         facts.append(RunEnded(RunState.FAILED, now, failure=failure))
-        await self.engine.record(self.run, facts)
+        await self.commit(facts)
 
     async def _abandon_tasks(self) -> None:
         """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._nudged is not None:
+            self._nudged.cancel()
         for task in self.tasks:
             task.cancel()
-        if self.tasks:
-            await asyncio.gather(*self.tasks, return_exceptions=True)
+        left = [task for task in (*self.tasks, self._writer, self._nudged) if task is not None]
+        if left:
+            await asyncio.gather(*left, return_exceptions=True)
+        if self._noted:
+            # Whoever took the run has seen nothing of this; everybody else must not lose it.
+            with contextlib.suppress(LeaseLost):
+                await asyncio.shield(self.commit(()))
 
     def learn(self, record: NodeRecord) -> None:
         """A node's new state, after it was committed."""
