@@ -25,6 +25,7 @@ from orchestrator_app.errors import LeaseLost, OrchestratorError, OutcomeUnknown
 from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_seconds, unexpected
 from orchestrator_app.runner.handlers.registry import handler_for
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
+from orchestrator_app.runner.notes import Superseded
 from orchestrator_app.runner.sizes import check_output
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class NodeWork:
             self._settle(await self._outcome())
         except LeaseLost:
             raise
+        except Superseded:
+            return
         except OrchestratorError as error:
             self._fail_or_retry(error)
         except Exception:
@@ -155,12 +158,18 @@ class NodeWork:
 
     async def _commit(self, facts: list[Fact]) -> None:
         """What is on disk when this returns: something outside is about to follow from it."""
-        await self._segment.commit(facts)
+        await self._segment.commit(facts, self._node.id)
         self._keep_in_mind(facts)
 
     def _note(self, facts: list[Fact]) -> None:
         """What is written before anything outside follows from it."""
-        self._segment.note(facts)
+        state = self._is_on_disk, self._has_open_attempt
+
+        def refused(error: OrchestratorError) -> None:
+            self._is_on_disk, self._has_open_attempt = state
+            self._fail_or_retry(error)
+
+        self._segment.note(facts, self._node.id, refused)
         self._keep_in_mind(facts)
 
     def _keep_in_mind(self, facts: list[Fact]) -> None:

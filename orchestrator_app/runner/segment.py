@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator_app.domain.definition import Node
@@ -23,8 +23,9 @@ from orchestrator_app.domain.runs import (
     WaitOpened,
 )
 from orchestrator_app.domain.scope import Scope
-from orchestrator_app.errors import LeaseLost
+from orchestrator_app.errors import OrchestratorError
 from orchestrator_app.runner.node_work import NodeWork
+from orchestrator_app.runner.notes import Notes
 
 if TYPE_CHECKING:
     from orchestrator_app.runner.engine import Engine
@@ -55,10 +56,7 @@ class Segment:
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
         self._nudged: asyncio.Task[bool] | None = None
-        self._noted: list[Fact] = []
-        self._writing = asyncio.Lock()
-        self._later: asyncio.TimerHandle | None = None
-        self._writer: asyncio.Task[None] | None = None
+        self._notes = Notes(self)
         for node_id, record in run.nodes.items():
             self._learn(node_id, record)
 
@@ -75,36 +73,6 @@ class Segment:
         finally:
             await self._abandon_tasks()
 
-    # --- what is written ---
-
-    def note(self, facts: Sequence[Fact]) -> None:
-        """Let facts be written soon; nothing outside follows from them before that."""
-        self._noted += facts
-        if self._later is None and self._noted:
-            self._later = asyncio.get_running_loop().call_later(NOTED_SECONDS, self._write_noted)
-
-    def _write_noted(self) -> None:
-        self._later = None
-        if self._noted and (self._writer is None or self._writer.done()):
-            self._writer = asyncio.create_task(self.commit(()), name=f"{self.run.run_id} notes")
-
-    async def commit(self, facts: Sequence[Fact]) -> None:
-        """Write these facts and all noted before them; returns when they are on disk.
-
-        Raises:
-            LeaseLost: The run was cancelled or taken by another worker.
-        """
-        self._noted += facts
-        # One after the other, so that the order on disk is that of what happened; who waits here shares the next one.
-        async with self._writing:
-            if not self._noted:
-                return
-            noted, self._noted = self._noted, []
-            if self._later is not None:
-                self._later.cancel()
-                self._later = None
-            await self.engine.record(self.run, noted)
-
     def _open_waits(self) -> None:
         """Mint the token of every WaitForCallback, so that any earlier node can hand it out."""
         known = {wait.node_id for wait in self.run.waits if wait.number == 0}
@@ -119,7 +87,7 @@ class Segment:
                 facts.append(WaitOpened(wait.wait_id, node_id, 0, wait.token, now))
         if self.run.is_new:
             facts.append(Logged("The run started.", now))
-        self.note(facts)
+        self._notes.add(facts)
         self.run.waits.extend(waits)
 
     async def _turn(self) -> bool:
@@ -137,6 +105,7 @@ class Segment:
             await self._wait_for_tasks()
             return False
         if is_stopping:
+            await self._notes.commit()
             return True
         if step.is_failing or all(known.state.is_end for known in self.progress.values()):
             await self._end(is_failing=step.is_failing)
@@ -145,7 +114,7 @@ class Segment:
 
     def _skip(self, node_ids: tuple[str, ...]) -> None:
         now = self.parts.clock.now()
-        self.note([NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids])
+        self._notes.add([NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids])
         for node_id in node_ids:
             self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
 
@@ -158,7 +127,7 @@ class Segment:
         ]
         if waiting:
             now = self.parts.clock.now()
-            self.note([NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
+            self._notes.add([NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
             for node_id in waiting:
                 self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
 
@@ -230,9 +199,9 @@ class Segment:
         # While nothing may start, a due wait would only make this loop spin.
         has_room = len(self.tasks) < self.parts.node_concurrency
         pause = max(0.0, (min(wakes) - self.parts.clock.now()) / 1000) if wakes and has_room else None
+        if self._notes.are_unwritten:
+            pause = NOTED_SECONDS if pause is None else min(pause, NOTED_SECONDS)
         awaited: set[asyncio.Task[Any]] = set(self.tasks)
-        if self._writer is not None:
-            awaited.add(self._writer)
         if not self.parts.dispatcher.is_stopping:
             if self._nudged is None:
                 self._nudged = asyncio.create_task(self._nudge.wait())
@@ -240,9 +209,8 @@ class Segment:
         done, _ = await asyncio.wait(awaited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         if self._nudged in done:
             self._nudged = None
-        if self._writer is not None and self._writer in done:
-            writer, self._writer = self._writer, None
-            writer.result()
+        if not done:
+            await self._notes.commit()
         for task in [task for task in self.tasks if task in done]:
             del self.tasks[task]
             task.result()
@@ -268,7 +236,7 @@ class Segment:
             if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
                 await self._take_arrivals()
             return False
-        await self.commit(())
+        await self._notes.commit()
         if await self.engine.park(self.run, wake_at):
             if wake_at is not None:
                 self.parts.dispatcher.wake_at(self.run.run_id, wake_at)
@@ -291,7 +259,7 @@ class Segment:
             output = run_output(self.graph, self.progress)
             facts.append(Logged("The run completed.", now))
             facts.append(RunEnded(RunState.COMPLETED, now, output=output))
-        await self.commit(facts)
+        await self._notes.commit(facts)
 
     def _node_ends(self, now: int) -> list[Fact]:
         """The ends of all nodes that have none: those that began are cancelled, the others skipped."""
@@ -322,24 +290,31 @@ class Segment:
         facts += self._node_ends(now)
         facts.append(Logged(failure.message, now, level="error"))
         facts.append(RunEnded(RunState.FAILED, now, failure=failure))
-        await self.commit(facts)
+        await self._notes.commit(facts)
 
     async def _abandon_tasks(self) -> None:
         """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
         if self._nudged is not None:
             self._nudged.cancel()
         for task in self.tasks:
             task.cancel()
-        left = [task for task in (*self.tasks, self._writer, self._nudged) if task is not None]
+        left: list[asyncio.Task[Any]] = [*self.tasks, *([self._nudged] if self._nudged else [])]
         if left:
             await asyncio.gather(*left, return_exceptions=True)
-        if self._noted:
-            # Whoever took the run has seen nothing of this; everybody else must not lose it.
-            with contextlib.suppress(LeaseLost):
-                await asyncio.shield(self.commit(()))
+
+    def note(self, facts: Sequence[Fact], node_id: str, refused: Callable[[OrchestratorError], None]) -> None:
+        """See ``Notes.add``."""
+        self._notes.add(facts, node_id, refused)
+
+    async def commit(self, facts: Sequence[Fact], node_id: str) -> None:
+        """See ``Notes.commit``."""
+        await self._notes.commit(facts, node_id)
+
+    def forget(self, node_ids: Iterable[str]) -> None:
+        """What was believed of these nodes never reached the disk: they have not begun."""
+        for node_id in node_ids:
+            self.records.pop(node_id, None)
+            self.progress.pop(node_id, None)
 
     def learn(self, record: NodeRecord) -> None:
         """A node's new state, after it was committed."""
