@@ -223,6 +223,7 @@ class Segment:
 
     async def _pause(self) -> bool:
         """Nothing runs and something waits: linger for a short wait, else park the run. True when parked."""
+        await self._notes.commit()
         wakes = [record.wake_at for record in self.records.values() if record.state is NodeState.WAITING]
         times = [wake_at for wake_at in wakes if wake_at is not None]
         wake_at = min(times) if times else None
@@ -236,7 +237,6 @@ class Segment:
             if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
                 await self._take_arrivals()
             return False
-        await self._notes.commit()
         if await self.engine.park(self.run, wake_at):
             if wake_at is not None:
                 self.parts.dispatcher.wake_at(self.run.run_id, wake_at)
