@@ -163,7 +163,7 @@ class World:
         self.orchestrators = Orchestrators(database, self.hub, now=self.clock.now, new_id=tokens.new_id)
         self.life = Life(self, self.gateway)
 
-    def changed(self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int) -> None:
+    def changed(self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, is_end: bool) -> None:  # noqa: FBT001
         change = Change("run", workspace_id, run_id, seq, orchestrator_id)
         self.changes.append(change)
         self.hub.publish(change)

@@ -100,14 +100,21 @@ async def start_run(
     the given seconds. A run that waits for a callback goes on after the answer.
     """
     runs = caller.services.runs
+    if waiting.wait:
+        detail = await runs.start_and_wait(
+            caller.workspace_id,
+            orchestrator_id,
+            data,
+            trigger=TRIGGER,
+            seconds=waiting.wait,
+            idempotency_key=idempotency_key,
+        )
+        if RunState(detail.summary.state).is_end:
+            return _answer(RunDetail.of(detail), 200, detail.summary)
+        return _answer(Run.model_validate(detail.summary), 202, detail.summary)
     view, is_new = await runs.start(
         caller.workspace_id, orchestrator_id, data, trigger=TRIGGER, idempotency_key=idempotency_key
     )
-    if waiting.wait:
-        detail = await runs.wait(caller.workspace_id, view.id, waiting.wait)
-        if RunState(detail.summary.state).is_end:
-            return _answer(RunDetail.of(detail), 200, view)
-        return _answer(Run.model_validate(detail.summary), 202, view)
     return _answer(Run.model_validate(view), 202 if is_new else 200, view)
 
 

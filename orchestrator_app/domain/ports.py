@@ -142,6 +142,14 @@ class Clock(Protocol):
 class Dispatcher(Protocol):
     """Hands runs to ``advance``, once at a time each. Local now; PostgreSQL with several workers fits in here."""
 
+    def claim_name(self) -> str:
+        """The owner under whom a new run may be stored as claimed already; empty when it has to wait for its turn."""
+        ...
+
+    def begin(self, run: ClaimedRun) -> None:
+        """Advance a run that was stored as claimed."""
+        ...
+
     def enqueue(self, run_id: str) -> None:
         """The run has something to do: advance it soon. A run being advanced notices it before it parks."""
         ...
@@ -154,7 +162,7 @@ class Dispatcher(Protocol):
         """The run was cancelled on disk: stop working on it if this process does."""
         ...
 
-    async def start(self, advance: "Callable[[str], Awaitable[None]]") -> None:
+    async def start(self, advance: "Callable[[str, ClaimedRun | None], Awaitable[None]]") -> None:
         """Pick up all open runs and begin."""
         ...
 

@@ -5,8 +5,9 @@ import contextlib
 import heapq
 import logging
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
-from orchestrator_app.domain.ports import CheckpointStore, Clock
+from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, Clock
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Unavailable
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 
-Advance = Callable[[str], Awaitable[None]]
+Advance = Callable[[str, ClaimedRun | None], Awaitable[None]]
 
 
 class LocalDispatcher:
@@ -32,6 +33,7 @@ class LocalDispatcher:
     def __init__(self, store: CheckpointStore, clock: Clock, *, concurrency: int) -> None:
         self._store = store
         self._clock = clock
+        self.owner = uuid4().hex
         self._slots = asyncio.Semaphore(concurrency)
         self._advance: Advance | None = None
         self._queued: set[str] = set()
@@ -64,12 +66,25 @@ class LocalDispatcher:
             self._again.add(run_id)
             self.nudge(run_id).set()
         elif run_id not in self._queued and not self.is_stopping and self._advance is not None:
-            self._queued.add(run_id)
-            task = asyncio.create_task(self._run(run_id, self._advance), name=f"run {run_id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._advance_soon(run_id, self._advance, None)
 
-    async def _run(self, run_id: str, advance: Advance) -> None:
+    def _advance_soon(self, run_id: str, advance: Advance, claimed: ClaimedRun | None) -> None:
+        self._queued.add(run_id)
+        task = asyncio.create_task(self._run(run_id, advance, claimed), name=f"run {run_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def claim_name(self) -> str:
+        """See the port."""
+        is_free = self._advance is not None and not self.is_stopping and not self._slots.locked()
+        return self.owner if is_free and not self._queued else ""
+
+    def begin(self, run: ClaimedRun) -> None:
+        """See the port."""
+        if self._advance is not None and not self.is_stopping:
+            self._advance_soon(run.run_id, self._advance, run)
+
+    async def _run(self, run_id: str, advance: Advance, claimed: ClaimedRun | None) -> None:
         async with self._slots:
             self._queued.discard(run_id)
             if self.is_stopping:
@@ -79,7 +94,7 @@ class LocalDispatcher:
                 return
             self._active[run_id] = task
             try:
-                await advance(run_id)
+                await advance(run_id, claimed)
             except asyncio.CancelledError:
                 if not self.is_stopping:
                     log.info("stopped working on run %s", run_id)

@@ -48,7 +48,6 @@ class Engine:
 
     def __init__(self, parts: EngineParts) -> None:
         self.parts = parts
-        self.owner = uuid4().hex
 
     async def start(self) -> None:
         """Take up all open runs."""
@@ -58,10 +57,13 @@ class Engine:
         """Start nothing new, let what runs end within the grace; the rest goes on at the next start."""
         await self.parts.dispatcher.stop(grace_seconds)
 
-    async def advance(self, run_id: str) -> None:
-        """Do everything that can be done for the run now; returns when it has ended or only waits are left."""
+    async def advance(self, run_id: str, claimed: ClaimedRun | None = None) -> None:
+        """Do everything that can be done for the run now; returns when it has ended or only waits are left.
+
+        A run that was stored as ``claimed`` by this process need not be claimed first.
+        """
         self.parts.dispatcher.seen(run_id)
-        run = await self.parts.store.claim(run_id, self.owner)
+        run = claimed or await self.parts.store.claim(run_id, self.parts.dispatcher.owner)
         if run is None:
             return
         try:

@@ -12,13 +12,17 @@ PENDING_LIMIT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something has a newer state on disk: a run (``seq``), an orchestrator (``seq`` is its version), a connection."""
+    """Something has a newer state on disk: a run (``seq``), an orchestrator (``seq`` is its version), a connection.
+
+    ``is_end`` tells of a run that it has ended.
+    """
 
     kind: EventKind
     workspace_id: str
     id: str
     seq: int = 0
     orchestrator_id: str = ""
+    is_end: bool = False
 
 
 class Subscription:

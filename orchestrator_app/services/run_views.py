@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import lru_cache
 
 from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.planning import Graph, Progress, edge_state
@@ -20,6 +21,13 @@ from orchestrator_app.storage.payloads import loads
 from orchestrator_app.storage.sql import Connection
 
 AwaitedUrl = Callable[[str, str, str], str]
+_KNOWN_DEFINITIONS = 64
+
+
+@lru_cache(maxsize=_KNOWN_DEFINITIONS)
+def _graph(definition: str) -> Graph:
+    """The graph of a stored definition, which never changes."""
+    return Graph(from_stored(loads(definition)))
 
 
 def run_summary(row: rows.RunRow) -> RunSummary:
@@ -49,7 +57,7 @@ def _edge_states(graph: Graph, nodes: list[rows.NodeRow]) -> dict[str, str]:
 
 def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
     """States only: small enough to be read several times a second."""
-    graph = Graph(from_stored(loads(rows.definition_of(connection, row.version_id))))
+    graph = _graph(rows.definition_of(connection, row.version_id))
     nodes = rows.nodes(connection, row.id, with_payloads=False)
     statuses = tuple(
         NodeStatus(
@@ -68,8 +76,8 @@ def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
 
 def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl) -> RunDetail:
     """Everything about a run."""
-    definition = loads(rows.definition_of(connection, row.version_id))
-    graph = Graph(from_stored(definition))
+    stored = rows.definition_of(connection, row.version_id)
+    definition, graph = loads(stored), _graph(stored)
     nodes = rows.nodes(connection, row.id, with_payloads=True)
     by_id = {node.node_id: node for node in nodes}
     attempts: dict[str, list[AttemptView]] = defaultdict(list)

@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
+from orchestrator_app.domain.definition import Definition, from_stored
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.domain.ports import Dispatcher
+from orchestrator_app.domain.ports import ClaimedRun, Dispatcher
 from orchestrator_app.domain.runs import RunState
-from orchestrator_app.domain.validation import validate
+from orchestrator_app.domain.validation import Validation, validate
 from orchestrator_app.errors import Conflict, InvalidDefinition, InvalidInput, NotFound
-from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.runner.hub import Change, Hub, Subscription
 from orchestrator_app.security.json_input import check_json
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
@@ -25,6 +27,7 @@ MAX_WAIT_SECONDS = 60.0
 MAX_KEY_LENGTH = 255
 # A lost notification only delays an answer by this much.
 LOOK_AGAIN_SECONDS = 2.0
+_KNOWN_DEFINITIONS = 64
 
 
 class Runs:
@@ -73,13 +76,48 @@ class Runs:
             BadRequest: The input is no JSON, for instance NaN; TooLarge when there is too much of it.
             Conflict: The key was used with other input.
         """
+        run, is_new = await self._start(
+            workspace_id, orchestrator_id, data, trigger, idempotency_key, parent_run_id, self._new_id()
+        )
+        return run, is_new
+
+    async def start_and_wait(
+        self,
+        workspace_id: str,
+        orchestrator_id: str,
+        data: JsonValue,
+        *,
+        trigger: str,
+        seconds: float,
+        idempotency_key: str = "",
+    ) -> RunDetail:
+        """As ``start``; returns the run as soon as it has ended, or as it stands after the given time."""
+        run_id = self._new_id()
+        # Who listens before the run begins cannot miss its end.
+        async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
+            run, is_new = await self._start(
+                workspace_id, orchestrator_id, data, trigger, idempotency_key, None, run_id
+            )
+            if is_new:
+                return await self._ended(workspace_id, run_id, changes, seconds)
+        return await self.wait(workspace_id, run.id, seconds)
+
+    async def _start(
+        self,
+        workspace_id: str,
+        orchestrator_id: str,
+        data: JsonValue,
+        trigger: str,
+        idempotency_key: str,
+        parent_run_id: str | None,
+        run_id: str,
+    ) -> tuple[RunSummary, bool]:
         if len(idempotency_key) > MAX_KEY_LENGTH:
             raise InvalidInput(f"An Idempotency-Key may have at most {MAX_KEY_LENGTH} characters.")
         check_json(data)
-        run_id, now = self._new_id(), self._now()
-        digest = _digest(data)
+        now, digest, owner = self._now(), _digest(data), self._dispatcher.claim_name()
 
-        def work(connection: Connection) -> tuple[rows.RunRow, bool]:
+        def work(connection: Connection) -> tuple[rows.RunRow, bool, ClaimedRun | None]:
             orchestrator = orchestrator_rows.get(connection, workspace_id, orchestrator_id)
             if orchestrator is None:
                 raise NotFound("There is no such orchestrator.", hint="It may have been deleted.")
@@ -96,6 +134,7 @@ class Runs:
                 input_digest=digest,
                 idempotency_key=idempotency_key or None,
                 parent_run_id=parent_run_id,
+                owner=owner,
                 now=now,
             )
             if not stored.is_new and stored.input_digest != digest:
@@ -108,12 +147,33 @@ class Runs:
             row = rows.get(connection, workspace_id, stored.run_id)
             if row is None:  # pragma: no cover - it was inserted above
                 raise NotFound("There is no such run.")
-            return row, stored.is_new
+            if not (owner and stored.is_new):
+                return row, stored.is_new, None
+            claimed = ClaimedRun(
+                run_id=run_id,
+                workspace_id=workspace_id,
+                orchestrator_id=orchestrator_id,
+                orchestrator_name=orchestrator.name,
+                epoch=1,
+                wake=0,
+                is_new=True,
+                input=data,
+                definition=_definition(orchestrator.definition),
+                variables={},
+                created_at=now,
+                nodes={},
+                waits=[],
+                seq=0,
+            )
+            return row, True, claimed
 
         async def begin() -> tuple[RunSummary, bool]:
-            row, is_new = await self._database.write(work)
+            row, is_new, claimed = await self._database.write(work)
             if is_new:
                 self._hub.publish(Change("run", workspace_id, row.id, 0, orchestrator_id))
+            if claimed is not None:
+                self._dispatcher.begin(claimed)
+            elif is_new:
                 self._dispatcher.enqueue(row.id)
             return run_summary(row), is_new
 
@@ -208,19 +268,31 @@ class Runs:
         Raises:
             NotFound: There is none by that id here.
         """
+        async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
+            if await self._has_ended(workspace_id, run_id):
+                return await self.get(workspace_id, run_id)
+            return await self._ended(workspace_id, run_id, changes, seconds)
+
+    async def _ended(
+        self, workspace_id: str, run_id: str, changes: Subscription, seconds: float
+    ) -> RunDetail:
+        """The run when a change says that it has ended, or after the given time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(seconds, MAX_WAIT_SECONDS)
-        async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
-            while True:
-                left = deadline - loop.time()
-                state = await self._database.read(
-                    lambda connection: rows.state_of(connection, workspace_id, run_id)
-                )
-                if state is None:
-                    raise _no_run()
-                if RunState(state).is_end or left <= 0:
-                    return await self.get(workspace_id, run_id)
-                await changes.take(min(left, LOOK_AGAIN_SECONDS))
+        while (left := deadline - loop.time()) > 0:
+            news = await changes.take(min(left, LOOK_AGAIN_SECONDS))
+            if any(change.is_end for change in news):
+                break
+            # A message may be lost; one that came says that there is no need to look.
+            if not news and await self._has_ended(workspace_id, run_id):
+                break
+        return await self.get(workspace_id, run_id)
+
+    async def _has_ended(self, workspace_id: str, run_id: str) -> bool:
+        state = await self._database.read(lambda connection: rows.state_of(connection, workspace_id, run_id))
+        if state is None:
+            raise _no_run()
+        return RunState(state).is_end
 
     async def cancel(self, workspace_id: str, run_id: str) -> RunSummary:
         """End a run now. Calls under way are cut; whether they had an effect outside stays unknown.
@@ -240,7 +312,7 @@ class Runs:
             if not was_open:
                 raise Conflict(f"The run has ended already: {row.state}.", hint="Nothing needs to be done.")
             self._dispatcher.cancel_hint(run_id)
-            self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id))
+            self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id, is_end=True))
             return run_summary(row)
 
         return await asyncio.shield(end())
@@ -278,8 +350,19 @@ def _digest(data: JsonValue) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
+@lru_cache(maxsize=_KNOWN_DEFINITIONS)
+def _validated(definition: str) -> Validation:
+    """What validation says of a stored definition, which never changes."""
+    return validate(payloads.loads(definition))
+
+
+@lru_cache(maxsize=_KNOWN_DEFINITIONS)
+def _definition(definition: str) -> Definition:
+    return from_stored(payloads.loads(definition))
+
+
 def _check_runnable(name: str, definition: str) -> None:
-    result = validate(payloads.loads(definition))
+    result = _validated(definition)
     if not result.can_run:
         blocking = [problem for problem in result.problems if problem.blocks != "nothing"]
         raise InvalidDefinition(

@@ -28,7 +28,7 @@ from orchestrator_app.storage.sql import Connection, text
 CACHED_DEFINITIONS = 256
 
 Seal = Callable[[str, str], str]
-Changed = Callable[[str, str, str, int], None]
+Changed = Callable[[str, str, str, int, bool], None]
 
 _CLAIM = text(
     "UPDATE orchestrator_run SET epoch = epoch + 1, seq = seq + 1, owner = :owner, state = 'RUNNING', wake_at = NULL,"
@@ -150,7 +150,7 @@ class SqlCheckpointStore:
         head = await self._database.write(lambda connection: connection.execute(_CLAIM, key).one_or_none())
         if head is None:
             return None
-        self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq)
+        self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq, False)  # noqa: FBT003
         # From here on nobody else writes about the run but callbacks, which are looked for again before it is parked.
         # So all that is on disk about it, which may be much, is read beside the writer.
         return await self._database.read(lambda connection: self._claimed(connection, run_id, head))
@@ -203,7 +203,8 @@ class SqlCheckpointStore:
         """See the port."""
         seq = await self._database.write(lambda connection: self._record(connection, run, facts))
         run.seq = seq
-        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq)
+        is_end = any(isinstance(fact, RunEnded) for fact in facts)
+        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq, is_end)
 
     def _record(self, connection: Connection, run: ClaimedRun, facts: Sequence[Fact]) -> int:
         end = next((fact for fact in facts if isinstance(fact, RunEnded)), None)
@@ -310,7 +311,7 @@ class SqlCheckpointStore:
         if seq is None:
             return False
         run.seq = seq
-        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq)
+        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq, False)  # noqa: FBT003
         return True
 
     async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:

@@ -11,9 +11,10 @@ from orchestrator_app.storage.sql import Connection, text
 
 _INSERT = text(
     "INSERT INTO orchestrator_run (id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state,"
-    ' "trigger", epoch, wake, seq, owner, idempotency_key, input_digest, parent_run_id, created_date)'
-    " VALUES (:id, :workspace_id, :orchestrator_id, :orchestrator_name, :version_id, :version, 'PENDING', :trigger, 0,"
-    " 0, 0, '', :idempotency_key, :input_digest, :parent_run_id, :now)"
+    ' "trigger", epoch, wake, seq, owner, idempotency_key, input_digest, parent_run_id, created_date,'
+    " started_date)"
+    " VALUES (:id, :workspace_id, :orchestrator_id, :orchestrator_name, :version_id, :version, :state, :trigger, :epoch,"
+    " 0, 0, :owner, :idempotency_key, :input_digest, :parent_run_id, :now, :started)"
     " ON CONFLICT (orchestrator_id, idempotency_key) DO NOTHING RETURNING id"
 )
 _SET_INPUT = text("UPDATE orchestrator_run SET input = :input WHERE id = :id")
@@ -167,9 +168,13 @@ def insert_run(
     input_digest: str,
     idempotency_key: str | None,
     parent_run_id: str | None,
+    owner: str,
     now: int,
 ) -> InsertedRun:
-    """Keep a new run, unless one of this orchestrator was started with the same key."""
+    """Keep a new run, unless one of this orchestrator was started with the same key.
+
+    With an ``owner`` it is claimed by it already, as ``checkpoints`` would do; otherwise it waits for its turn.
+    """
     row: dict[str, Any] = {
         "id": run_id,
         "workspace_id": workspace_id,
@@ -181,6 +186,10 @@ def insert_run(
         "input_digest": input_digest,
         "idempotency_key": idempotency_key,
         "parent_run_id": parent_run_id,
+        "state": RunState.RUNNING if owner else RunState.PENDING,
+        "epoch": 1 if owner else 0,
+        "owner": owner,
+        "started": now if owner else None,
         "now": now,
     }
     if connection.execute(_INSERT, row).scalar_one_or_none() is None:
