@@ -163,9 +163,10 @@ class SqlJournal:
         return received.outcome
 
     async def cancel(self, run_id: str) -> bool:
-        return await self.database.write(
+        calls = await self.database.write(
             lambda connection: runs.cancel(connection, DEFAULT_WORKSPACE, run_id, self.now)
         )
+        return calls is not None
 
     async def run(self, run_id: str) -> runs.RunRow:
         row = await self.database.read(lambda connection: runs.get(connection, DEFAULT_WORKSPACE, run_id))
