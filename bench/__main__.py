@@ -14,6 +14,7 @@ from bench.figures import Figure, lines
 from bench.live import live
 from bench.load import Effort
 from bench.mapping import mapping
+from bench.polling import poll1000
 from bench.start import start
 
 SCENARIOS: dict[str, Callable[[Effort], Iterator[Figure]]] = {
@@ -23,6 +24,7 @@ SCENARIOS: dict[str, Callable[[Effort], Iterator[Figure]]] = {
     "live": live,
     "start": start,
     "mapping": mapping,
+    "poll1000": poll1000,
 }
 _QUICK = Effort(rounds=1, seconds=0.5)
 # With so much going on per core before anything is measured, the figures say more about the neighbours.

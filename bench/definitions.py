@@ -41,6 +41,18 @@ def mapper(mappings: dict[str, str]) -> Graph:
     return Graph([_node(0, "DataMapper", {"mappings": pairs})], [])
 
 
+def polled(url: str, status_url: str) -> Graph:
+    """A call whose result is never there, and is looked for again and again."""
+    config = {
+        "url": url,
+        "completion": "poll",
+        "statusUrl": status_url,
+        "doneCondition": "data.done",
+        "pollingTimeout": 3_600_000,
+    }
+    return Graph([_node(0, "RemoteWebhook", config)], [])
+
+
 def _node(number: int, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     row, column = divmod(number, _COLUMNS)
     return {

@@ -1,6 +1,7 @@
 """The other side of every measured call: a lean HTTP server in a process of its own, which sends the body back.
 
-``/wait/300`` answers after 300 ms, every other path at once. It ends when its standard input does.
+``/wait/300`` answers after 300 ms, every other path at once, and ``/count`` with the number of requests before it. It
+ends when its standard input does.
 """
 
 import asyncio
@@ -11,10 +12,13 @@ from typing import cast
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _WAIT = re.compile(rb"\S+ /wait/(\d+)")
+_COUNT = re.compile(rb"\S+ /count ")
 
 
 class Echo(asyncio.Protocol):
-    """One connection."""
+    """One connection. ``answered`` counts the requests of all of them."""
+
+    answered = 0
 
     def __init__(self) -> None:
         self._received = b""
@@ -34,7 +38,9 @@ class Echo(asyncio.Protocol):
             if not end or len(rest) < length:
                 return
             self._received = rest[length:]
-            answer = _ANSWER % (length, rest[:length])
+            body = str(Echo.answered).encode() if _COUNT.match(head) else rest[:length]
+            Echo.answered += 1
+            answer = _ANSWER % (len(body), body)
             wait = _WAIT.match(head)
             if wait:
                 asyncio.get_running_loop().call_later(int(wait[1]) / 1000, self._send, answer)

@@ -18,13 +18,16 @@ from orchestrator_app.runner.dispatcher import LocalDispatcher
 from orchestrator_app.runner.engine import Engine, EngineParts
 from orchestrator_app.runner.evaluator import Evaluator
 from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.runner.poller import Poller
 from orchestrator_app.runner.rendering import Renderer
+from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security import tokens
 from orchestrator_app.security.network import NetworkGuard
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.application import Application
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.catalog import Catalog
+from orchestrator_app.services.connection_watch import ConnectionWatch
 from orchestrator_app.services.connections import Connections
 from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.example import create_example
@@ -36,6 +39,7 @@ from orchestrator_app.storage import migrations
 from orchestrator_app.storage import settings as setting_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database, database_url
+from orchestrator_app.storage.looks import SqlLookStore
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 
 log = logging.getLogger(__name__)
@@ -95,7 +99,7 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     def callback_url(run_id: str, token: str) -> str:
         return f"{settings.base_url}{CALLBACK_PATH}/{run_id}?token={token}"
 
-    def changed(workspace_id: str, orchestrator_id: str, run_id: str, seq: int, is_end: bool) -> None:  # noqa: FBT001
+    def changed(workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False) -> None:
         hub.publish(Change("run", workspace_id, run_id, seq, orchestrator_id, is_end))
 
     store = SqlCheckpointStore(
@@ -103,12 +107,17 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     )
     dispatcher = LocalDispatcher(store, clock, concurrency=settings.run_concurrency)
     connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
+    gateway, renderer = Gateway(providers, connections), Renderer(evaluator)
+    looks = SqlLookStore(database, unseal=unseal, changed=changed)
+    stops = OutsideStops(gateway, store, clock)
     engine = Engine(
         EngineParts(
             store=store,
             dispatcher=dispatcher,
-            gateway=Gateway(providers, connections),
-            renderer=Renderer(evaluator),
+            gateway=gateway,
+            poller=Poller(looks, gateway, dispatcher, renderer, clock),
+            stops=stops,
+            renderer=renderer,
             clock=clock,
             callback_url=callback_url,
             new_token=tokens.new_callback_token,
@@ -126,25 +135,30 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
             hub,
             callback_url=callback_url,
             unseal=unseal,
+            stops=stops,
             now=clock.now,
             new_id=tokens.new_id,
         ),
         callbacks=Callbacks(database, dispatcher, hub, token_hash=tokens.token_hash, now=clock.now),
         connections=connections,
-        catalog=Catalog(providers, connections),
+        catalog=Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep),
         health=Health(database, dispatcher),
         hub=hub,
         engine=engine,
     )
+    watch = ConnectionWatch(database, providers, connections, clock)
     await evaluator.start()
     if settings.enabled:
         await engine.start()
+        watch.start()
     try:
         yield application
     finally:
+        await _in_time(watch.stop())
         await engine.stop(STOP_GRACE_SECONDS)
         closing = [
             application.drafts.close(),
+            application.catalog.close(),
             evaluator.stop(),
             *(provider.close() for provider in providers.values()),
         ]

@@ -15,7 +15,9 @@ from orchestrator_app.runner.dispatcher import LocalDispatcher
 from orchestrator_app.runner.engine import Engine, EngineParts
 from orchestrator_app.runner.evaluator import Evaluator
 from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.runner.poller import Poller
 from orchestrator_app.runner.rendering import Renderer
+from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security import tokens
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.orchestrators import Orchestrators
@@ -24,8 +26,9 @@ from orchestrator_app.services.views import AttemptView, NodeRunView, RunDetail,
 from orchestrator_app.storage import runs as run_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.looks import SqlLookStore
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE as WORKSPACE
-from tests.steered import PATIENCE_SECONDS, BreakableStore, Platform, SteeredClock
+from tests.steered import PATIENCE_SECONDS, BreakableLooks, BreakableStore, Platform, SteeredClock
 from tests.storage.jobs import busy
 from tests.storage.journal import seal, unseal
 
@@ -115,12 +118,18 @@ class Life:
             )
         )
         self.dispatcher = LocalDispatcher(self.store, clock, concurrency=world.run_concurrency)
+        renderer = Renderer(world.evaluator)
+        looks = BreakableLooks(SqlLookStore(world.database, unseal=unseal, changed=world.changed), self.store)
+        self.poller = Poller(looks, gateway, self.dispatcher, renderer, clock, tick_seconds=0)
+        self.stops = OutsideStops(gateway, self.store, clock)
         self.engine = Engine(
             EngineParts(
                 store=self.store,
                 dispatcher=self.dispatcher,
                 gateway=gateway,
-                renderer=Renderer(world.evaluator),
+                poller=self.poller,
+                stops=self.stops,
+                renderer=renderer,
                 clock=clock,
                 callback_url=callback_url,
                 new_token=tokens.new_callback_token,
@@ -134,6 +143,7 @@ class Life:
             world.hub,
             callback_url=callback_url,
             unseal=unseal,
+            stops=self.stops,
             now=clock.now,
             new_id=tokens.new_id,
         )
@@ -163,8 +173,8 @@ class World:
         self.orchestrators = Orchestrators(database, self.hub, now=self.clock.now, new_id=tokens.new_id)
         self.life = Life(self, self.gateway)
 
-    def changed(self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, is_end: bool) -> None:  # noqa: FBT001
-        change = Change("run", workspace_id, run_id, seq, orchestrator_id)
+    def changed(self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False) -> None:
+        change = Change("run", workspace_id, run_id, seq, orchestrator_id, is_end)
         self.changes.append(change)
         self.hub.publish(change)
 
@@ -231,10 +241,16 @@ class World:
         return await self.until(run_id, lambda run: run.summary.state in ENDS)
 
     async def at_rest(self) -> None:
-        """Return when nobody works on any run."""
+        """Return when nobody works on any run, looks at an execution outside or stops one."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while tasks := self.dispatcher._tasks:
-                await asyncio.wait(tasks)
+            while (tasks := self.dispatcher._tasks) or not self.life.poller._is_at_rest.is_set():
+                await (asyncio.wait(tasks) if tasks else self.life.poller._is_at_rest.wait())
+            await self.stopped()
+
+    async def stopped(self) -> None:
+        """Return when every platform was told to stop what it was to stop, or was given up."""
+        if tasks := self.life.stops._tasks:
+            await asyncio.wait(tasks)
 
     async def parked(self, run_id: str) -> RunDetail:
         """The run once only waits are left of it, and nobody works on any run."""
@@ -263,6 +279,8 @@ class World:
         for run_id in list(self.dispatcher._active):
             self.dispatcher.enqueue(run_id)
         self.dispatcher._timer_changed.set()
+        self.life.poller._is_at_rest.clear()
+        self.life.poller._changed.set()
 
 
 async def driven(
@@ -294,9 +312,9 @@ async def driven(
         for view in chosen:
             await world.call_back(run_id, token_in(view.callback_url), said)
         if not chosen:
-            due = run.summary.wake_at
-            assert due is not None, f"nothing will ever wake it: {states_of(run)}"
-            world.advance(max(1, due - world.clock.ms))
+            due = [view.wake_at for view in run.nodes if view.wake_at is not None]
+            assert due, f"nothing will ever wake it: {states_of(run)}"
+            world.advance(max(1, min(due) - world.clock.ms))
 
 
 async def abandoned(database: Database, request: Coroutine[Any, Any, Any]) -> None:

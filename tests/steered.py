@@ -6,9 +6,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
-from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, OpenRun, WaitRecord
+from orchestrator_app.domain.looks import Seen
+from orchestrator_app.domain.ports import (
+    CheckpointStore,
+    ClaimedRun,
+    DueLook,
+    LookStore,
+    OpenRun,
+    WaitRecord,
+)
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
-from orchestrator_app.domain.runs import Fact
+from orchestrator_app.domain.runs import Fact, Logged
+from orchestrator_app.errors import NotSupported, ProviderError
 
 # Nothing takes this long: who waits so long waits in vain, and the test says for what.
 PATIENCE_SECONDS = 20.0
@@ -59,6 +68,10 @@ class Platform:
     def __init__(self) -> None:
         self.calls: list[RemoteCall] = []
         self.looks: list[tuple[RemoteCall, JsonObject]] = []
+        self.callbacks: list[tuple[RemoteCall, JsonObject, JsonValue]] = []
+        self.stops: list[tuple[RemoteCall, JsonObject]] = []
+        self.can: frozenset[str] = frozenset({"execute", "response", "poll", "callback", "cancel"})
+        self.rate = 60_000
         self.cut: list[str] = []
         self.at_once = 0
         self.most_at_once = 0
@@ -73,6 +86,14 @@ class Platform:
     def on_look(self, workflow_id: str, *steps: Step) -> None:
         """What the first, second … look sees; the last step counts for all further ones."""
         self._scripts["poll", workflow_id] = steps
+
+    def on_callback(self, workflow_id: str, *steps: Step) -> None:
+        """What the first, second … callback means; without it, its body is the result."""
+        self._scripts["called_back", workflow_id] = steps
+
+    def on_cancel(self, workflow_id: str, *steps: Step) -> None:
+        """What becomes of the first, second … wish to stop an execution."""
+        self._scripts["cancel", workflow_id] = steps
 
     def hold(self, workflow_id: str) -> Held:
         """Keep the next calls under way."""
@@ -120,14 +141,33 @@ class Platform:
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         self.looks.append((call, memo))
         self._news.set()
-        given = await self._play("poll", call, None)
+        given = await self._play("poll", call, RemoteLook("running"))
         return given if isinstance(given, RemoteLook) else RemoteLook("completed", given)
 
-    def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
+    async def called_back(
+        self, workspace_id: str, call: RemoteCall, memo: JsonObject, body: JsonValue
+    ) -> RemoteLook:
+        self.callbacks.append((call, memo, body))
+        self._news.set()
+        given = await self._play("called_back", call, body)
+        return given if isinstance(given, RemoteLook) else RemoteLook("completed", given)
+
+    async def cancel(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> str:
+        self.stops.append((call, memo))
+        self._news.set()
+        return await self._play("cancel", call, "The execution was stopped.")
+
+    async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         return value
 
-    def capabilities(self, provider: str) -> frozenset[str]:
-        return frozenset()
+    async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
+        return self.can
+
+    async def refusal(self, workspace_id: str, call: RemoteCall, capability: str) -> ProviderError:
+        return NotSupported(f"The platform has no {capability}.", provider=call.provider)
+
+    def looks_per_minute(self, provider: str) -> int:
+        return self.rate
 
     async def _play(self, operation: str, call: RemoteCall, otherwise: Step) -> Step:
         key = (operation, call.workflow_id)
@@ -188,6 +228,10 @@ class BreakableStore:
         await self._begin("arrivals")
         return await self._alive(await self._inner.arrivals(run))
 
+    async def note(self, run_id: str, line: Logged) -> None:
+        await self._begin("note")
+        await self._inner.note(run_id, line)
+
     async def open_runs(self) -> list[OpenRun]:
         await self._begin("open_runs")
         return await self._inner.open_runs()
@@ -219,6 +263,26 @@ class BreakableStore:
         if self._death == (number, "after"):
             self.die()
         return await self._alive(result)
+
+
+class BreakableLooks:
+    """The looks of a process that dies with its ``BreakableStore``, and that can be told to do something before."""
+
+    def __init__(self, inner: LookStore, store: BreakableStore) -> None:
+        self._inner = inner
+        self._store = store
+
+    async def take(self, now: int, *, lease: int, limit: int) -> tuple[list[DueLook], int | None]:
+        await self._store._begin("take")
+        return await self._store._alive(await self._inner.take(now, lease=lease, limit=limit))
+
+    async def put_off(self, looks: Sequence[tuple[DueLook, int]]) -> None:
+        await self._store._begin("put_off")
+        await self._inner.put_off(looks)
+
+    async def keep(self, seen: Sequence[tuple[DueLook, Seen]], now: int) -> list[str]:
+        await self._store._begin("keep")
+        return await self._store._alive(await self._inner.keep(seen, now))
 
 
 async def _raise(error: Exception) -> None:

@@ -187,6 +187,26 @@ async def test_what_is_switched_off_runs_nothing_until_it_is_switched_on(setting
         assert (await ended(application, run_id)).output == {"n": 1}
 
 
+async def test_connections_that_were_never_tried_are_tried_unless_everything_is_switched_off(
+    settings: Settings, fake_server: FakeServer
+):
+    credentials = {"baseUrl": fake_server.n8n2.base, "apiKey": fake_server.n8n2.key}
+    async with open_application(settings) as application:
+        made = await application.connections.connect(WORKSPACE, "n8n", name="", credentials=credentials)
+    forget = text("UPDATE provider_connection SET status = 'untested', checked_date = NULL, updated_date = 1")
+    database = Database(database_url(settings.database_url, settings.data_dir))
+    await database.write(lambda connection: connection.execute(forget))
+    database.close()
+    async with open_application(changed(settings, enabled=False)) as application:
+        assert "connection watch" not in {task.get_name() for task in asyncio.all_tasks()}
+        assert (await application.connections.get(WORKSPACE, made.id)).status == "untested"
+    async with open_application(settings) as application, asyncio.timeout(20):
+        async with application.hub.subscribe(WORKSPACE) as changes:
+            while (await application.connections.get(WORKSPACE, made.id)).status == "untested":
+                await changes.take(1)
+        assert (await application.connections.get(WORKSPACE, made.id)).status == "connected"
+
+
 async def test_a_stop_cuts_calls_after_the_grace_and_the_next_start_takes_them_up(
     settings: Settings, fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ):

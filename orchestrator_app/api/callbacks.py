@@ -2,7 +2,7 @@
 
 # ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
 
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
@@ -15,7 +15,7 @@ from orchestrator_app.api.run_schemas import CallbackAnswer
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.errors import BadRequest, UnsupportedMedia
 from orchestrator_app.security.json_input import check_json, read_json
-from orchestrator_app.services.callbacks import TOKEN_KEY
+from orchestrator_app.services.callbacks import CHAT_KEY, TOKEN_KEY
 
 FORM = "application/x-www-form-urlencoded"
 BEARER = "bearer "
@@ -39,6 +39,30 @@ _BODY: dict[str, Any] = {
         },
     }
 }
+_TOKENS: list[dict[str, Any]] = [
+    {"name": "token", "in": "query", "required": False, "schema": {"type": "string"}},
+    {"name": "X-Correlation-Token", "in": "header", "required": False, "schema": {"type": "string"}},
+]
+
+
+@router.post(
+    "/callback",
+    status_code=202,
+    response_model=None,
+    summary="Report back by the token alone",
+    responses=_ANSWERS | problems(400, 404, 413, 415, 422),
+    openapi_extra=_BODY | {"parameters": _TOKENS},
+)
+async def receive_callback_by_token(caller: AnyCaller, request: Request) -> Response:
+    """The fixed address for platforms whose callback address is set once, such as the webhook trigger of Flowise.
+
+    It does the same as the address that names the run. The token is taken from the same places, else from the field
+    `chatId` of the body, and tells which run it belongs to. A token that is wrong, used for something else or expired
+    gets the same 404.
+    """
+    body = await _body(request)
+    token = _token(request, body) or _in_body(body, CHAT_KEY)
+    return _answer(await caller.services.callbacks.receive(None, token, body))
 
 
 @router.post(
@@ -51,8 +75,7 @@ _BODY: dict[str, Any] = {
     | {
         "parameters": [
             {"name": "runId", "in": "path", "required": True, "schema": {"type": "string"}},
-            {"name": "token", "in": "query", "required": False, "schema": {"type": "string"}},
-            {"name": "X-Correlation-Token", "in": "header", "required": False, "schema": {"type": "string"}},
+            *_TOKENS,
         ]
     },
 )
@@ -70,6 +93,10 @@ async def receive_callback(caller: AnyCaller, request: Request) -> Response:
         _token(request, body),
         body,
     )
+    return _answer(outcome)
+
+
+def _answer(outcome: Literal["accepted", "duplicate"]) -> Response:
     answer = CallbackAnswer(status=outcome)
     return Response(answer.model_dump_json(), 202 if outcome == "accepted" else 200, media_type=JSON)
 
@@ -77,13 +104,17 @@ async def receive_callback(caller: AnyCaller, request: Request) -> Response:
 def _token(request: Request, body: JsonValue) -> str:
     authorization = request.headers.get("authorization", "")
     bearer = authorization[len(BEARER) :].strip() if authorization.lower().startswith(BEARER) else ""
-    in_body = body.get(TOKEN_KEY) if isinstance(body, dict) else None
     return (
         bearer
         or request.headers.get("x-correlation-token", "").strip()
         or request.query_params.get("token", "").strip()
-        or (in_body if isinstance(in_body, str) else "")
+        or _in_body(body, TOKEN_KEY)
     )
+
+
+def _in_body(body: JsonValue, key: str) -> str:
+    found = body.get(key) if isinstance(body, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 async def _body(request: Request) -> JsonValue:

@@ -217,7 +217,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
     "poll_timeout": ErrorCode(
         "No result in time",
         "The remote workflow was still running after the last look.",
-        "Allow more polls or a longer interval, or look at the workflow on its platform.",
+        "Allow a longer polling timeout, or look at the workflow on its platform.",
         "failure",
     ),
     "success_condition": ErrorCode(
@@ -230,6 +230,12 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "Remote workflow failed",
         "The workflow ran on its platform and ended in failure there.",
         "Follow the link to the execution on its platform.",
+        "failure",
+    ),
+    "run_cancelled": ErrorCode(
+        "Cut by a cancel",
+        "The run was cancelled while this call was under way, so its outcome is not known.",
+        "Look on the platform whether it happened; the run's log says whether it was stopped there.",
         "failure",
     ),
     "remote_cancelled": ErrorCode(

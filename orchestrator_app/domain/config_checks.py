@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator_app.domain.config_fields import ConfigField, FieldType
 from orchestrator_app.domain.definition import ERROR_HANDLE, Blocks, Node
 from orchestrator_app.domain.expressions import parse_expression
+from orchestrator_app.domain.inputs import input_clashes
 from orchestrator_app.domain.json_values import a_type, is_blank, is_list, is_object, quoted
 from orchestrator_app.domain.mapping import parse_source, parse_target
 from orchestrator_app.domain.node_kinds import NODE_KINDS, PARALLEL, NodeKind
@@ -17,6 +18,7 @@ from orchestrator_app.errors import ExpressionError
 
 MAX_TEXT = 100_000
 MAX_HEADERS = 100
+MAX_INPUTS = 200
 MAX_MAPPINGS = 500
 MAX_CASES = 100
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
@@ -180,6 +182,24 @@ def _check_headers(field: ConfigField, value: object) -> Iterator[Finding]:
         seen.add(key)
 
 
+def _check_inputs(field: ConfigField, value: object) -> Iterator[Finding]:
+    if not is_object(value):
+        yield _wrong_type(field, "an object of names and values", value)
+        return
+    if len(value) > MAX_INPUTS:
+        yield _too_many(field, len(value), MAX_INPUTS)
+        return
+    for name, text in value.items():
+        place, title = f"{field.key}.{name}", f"The input {quoted(name)}"
+        if isinstance(text, str):
+            yield from _bad_expression(place, title, text, parse_template)
+        else:
+            message = f"{title} must be text, not {a_type(text)}. Write other values as {{{{ 5 }}}}."
+            yield Finding("wrong_type", place, message, "save")
+    for clash in input_clashes(value):
+        yield Finding("bad_input", f"{field.key}.{clash.name}", clash.message)
+
+
 def _entries(
     field: ConfigField, value: object, keys: tuple[str, str], most: int
 ) -> Iterator[Finding | tuple[str, str, str, str]]:
@@ -292,6 +312,7 @@ _CHECKS: dict[FieldType, Check] = {
     "boolean": _check_boolean,
     "choice": _check_choice,
     "headers": _check_headers,
+    "inputs": _check_inputs,
     "mappings": _check_mappings,
     "cases": _check_cases,
     "json": _check_json,

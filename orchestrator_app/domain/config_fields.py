@@ -15,6 +15,7 @@ FieldType = Literal[
     "boolean",
     "choice",
     "headers",
+    "inputs",
     "mappings",
     "cases",
     "json",
@@ -29,7 +30,8 @@ class ConfigField:
     Attributes:
         key: Name in the definition.
         type: How it is checked and edited. ``template`` is text with ``{{ }}``, ``body`` a template of a request
-            body, ``expression`` bare JSONata, ``headers`` an object of templates, ``json`` any JSON object.
+            body, ``expression`` bare JSONata, ``headers`` and ``inputs`` an object of templates,
+            ``json`` any JSON object.
         label: Name in the drawer.
         default: Value when the key is absent; None when there is none.
         help: One or two sentences for the drawer.

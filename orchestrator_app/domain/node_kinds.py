@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from orchestrator_app.domain.config_fields import ConfigField
 from orchestrator_app.domain.definition import ERROR_HANDLE, OUT_HANDLE, Node
 from orchestrator_app.domain.json_values import JsonValue, is_blank
+from orchestrator_app.domain.remote_fields import (
+    DAY_MS,
+    LOCAL_FLOW_FIELDS,
+    PLAIN_PROVIDERS,
+    REMOTE_WEBHOOK_FIELDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +40,9 @@ class NodeKind:
         return next((field for field in self.fields if field.key == key), None)
 
 
-DAY_MS = 86_400_000
-METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
-WEBHOOK_PROVIDERS = ("custom", "n8n", "make", "zapier", "flowise", "simulated")
-# Called by their address alone: the platform behind it is not asked for anything else.
-PLAIN_PROVIDERS = ("custom", "make", "zapier")
-COMPLETIONS = ("response", "poll", "callback")
 DEFAULT_CASE_HANDLE = "default"
-
-_TIMEOUT = ConfigField(
-    "timeout",
-    "milliseconds",
-    "Timeout",
-    30_000,
-    help="How long to wait for the answer, in milliseconds.",
-    least=1,
-    most=DAY_MS,
-    section="Reliability",
-)
+# The connection of a Local flow that asks a flow inside this program.
+BUILT_IN_CONNECTION = "simulated"
 
 REMOTE_WEBHOOK = NodeKind(
     "RemoteWebhook",
@@ -59,120 +50,7 @@ REMOTE_WEBHOOK = NodeKind(
     "Calls a workflow on n8n, Make, Zapier or any web address, and takes its result.",
     "globe",
     "indigo",
-    (
-        ConfigField(
-            "provider", "choice", "Platform", "custom", "Where the workflow runs.", WEBHOOK_PROVIDERS
-        ),
-        ConfigField(
-            "connectionId",
-            "connection",
-            "Connection",
-            help="The stored connection whose key is used. Not needed for a plain address.",
-        ),
-        ConfigField(
-            "workflowId",
-            "text",
-            "Workflow",
-            help="Id of the workflow on the platform. Needed for polling and for a call without an address.",
-        ),
-        ConfigField(
-            "url",
-            "template",
-            "Address",
-            help="Complete address to call. May contain {{ }}. Empty: the workflow's own webhook.",
-        ),
-        ConfigField("method", "choice", "Method", "POST", "HTTP method of the call.", METHODS),
-        ConfigField("headers", "headers", "Headers", {}, "Extra request headers. Values may contain {{ }}."),
-        ConfigField(
-            "bodyTemplate",
-            "body",
-            "Body",
-            help="Request body. Empty: the node's input as JSON. {{ }} outside quotes inserts JSON, inside quotes text.",
-        ),
-        ConfigField(
-            "completion",
-            "choice",
-            "Completion",
-            "response",
-            "When the node is done: with the answer, when polling sees the end, or when the workflow calls back.",
-            COMPLETIONS,
-            section="Completion",
-        ),
-        ConfigField(
-            "enablePolling",
-            "boolean",
-            "Poll for the result",
-            default=False,
-            help="The older way to say completion = poll.",
-            section="Completion",
-        ),
-        ConfigField(
-            "pollingInterval",
-            "milliseconds",
-            "Polling interval",
-            2_000,
-            "Pause between two looks, in milliseconds.",
-            least=100,
-            most=DAY_MS,
-            section="Completion",
-        ),
-        ConfigField(
-            "maxPollingAttempts",
-            "integer",
-            "Most polls",
-            30,
-            "After so many looks without an end the node fails.",
-            least=1,
-            most=100_000,
-            section="Completion",
-        ),
-        ConfigField(
-            "callbackTimeout",
-            "milliseconds",
-            "Callback timeout",
-            3_600_000,
-            "How long to wait for the call back after the answer, in milliseconds.",
-            least=1,
-            most=90 * DAY_MS,
-            section="Completion",
-        ),
-        ConfigField(
-            "successCondition",
-            "expression",
-            "Success condition",
-            help="JSONata over the answer as `data`. If it is not true, the node fails.",
-            section="Completion",
-        ),
-        _TIMEOUT,
-        ConfigField(
-            "retryAttempts",
-            "integer",
-            "Retries",
-            3,
-            "Further tries after a failure that may pass.",
-            least=0,
-            most=10,
-            section="Reliability",
-        ),
-        ConfigField(
-            "retryDelay",
-            "milliseconds",
-            "Retry delay",
-            1_000,
-            "Base of the pause before a retry, in milliseconds; it doubles each time and is drawn at random.",
-            least=1,
-            most=3_600_000,
-            section="Reliability",
-        ),
-        ConfigField(
-            "idempotent",
-            "boolean",
-            "Safe to repeat",
-            help="Whether this call may be sent again when its outcome is not known. Default: yes for GET, PUT and "
-            "DELETE, no for POST and PATCH. If no, an unclear outcome stops the node and you decide.",
-            section="Reliability",
-        ),
-    ),
+    REMOTE_WEBHOOK_FIELDS,
     has_error_handle=True,
 )
 
@@ -182,25 +60,7 @@ LOCAL_FLOW = NodeKind(
     "Asks a Flowise chatflow or agentflow and takes its answer.",
     "bot",
     "violet",
-    (
-        ConfigField("flowId", "text", "Flow", help="Id of the flow in Flowise.", required=True),
-        ConfigField(
-            "baseURL",
-            "template",
-            "Flowise address",
-            help="For example http://127.0.0.1:3000. Empty: the connection's.",
-        ),
-        ConfigField(
-            "connectionId", "connection", "Connection", help="The stored connection whose key is used."
-        ),
-        ConfigField(
-            "question",
-            "template",
-            "Question",
-            help="What to ask. May contain {{ }}. Empty: the input as JSON text.",
-        ),
-        _TIMEOUT,
-    ),
+    LOCAL_FLOW_FIELDS,
     has_error_handle=True,
 )
 
@@ -367,14 +227,36 @@ def is_idempotent(node: Node) -> bool:
     return node.kind == REMOTE_WEBHOOK.name and setting(node, "method") in ("GET", "PUT", "DELETE")
 
 
+def provider_of(node: Node) -> str:
+    """Key of the provider that a RemoteWebhook or a LocalFlow calls."""
+    if node.kind == LOCAL_FLOW.name:
+        return "simulated" if node.config.get("connectionId") == BUILT_IN_CONNECTION else "flowise"
+    return str(setting(node, "provider"))
+
+
+def is_plain(node: Node) -> bool:
+    """Whether a RemoteWebhook calls an address and nothing else: there is no account that could be asked."""
+    return provider_of(node) in PLAIN_PROVIDERS and is_blank(node.config.get("connectionId"))
+
+
 def completion_of(node: Node) -> str:
-    """How a RemoteWebhook is known to be done: ``response``, ``poll`` or ``callback``.
+    """How a RemoteWebhook or a LocalFlow is known to be done: ``response``, ``poll`` or ``callback``.
 
     The original knew only ``enablePolling``; an explicit ``completion`` wins over it. A plain address has nothing to
-    poll, so there the answer is the result.
+    poll without a condition, which the original did not know, so there the answer is the result.
     """
     declared = node.config.get("completion")
     if isinstance(declared, str) and declared.strip():
         return declared
-    is_polled = node.config.get("enablePolling") is True and setting(node, "provider") not in PLAIN_PROVIDERS
+    is_custom = provider_of(node) == "custom"
+    is_polled = node.config.get("enablePolling") is True and not is_plain(node) and not is_custom
     return "poll" if is_polled else "response"
+
+
+def polling_time(node: Node) -> int:
+    """How long the node's execution is looked at, in milliseconds."""
+    timeout = setting(node, "pollingTimeout")
+    if isinstance(timeout, int):
+        return timeout
+    interval, most = setting(node, "pollingInterval"), setting(node, "maxPollingAttempts")
+    return interval * most if isinstance(interval, int) and isinstance(most, int) else 0

@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 from orchestrator_app.domain.definition import Definition
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.looks import Seen, Watch
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
-from orchestrator_app.domain.runs import Fact, Failure, NodeState, RunState, WaitReason
+from orchestrator_app.domain.runs import Fact, Failure, Logged, NodeState, RunState, WaitReason
+from orchestrator_app.errors import ProviderError
 
 
 @dataclass(slots=True)
@@ -95,7 +97,14 @@ class CheckpointStore(Protocol):
         ...
 
     async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:
-        """All waits of the run with what has arrived by now; also brings ``run.wake`` up to date."""
+        """All waits of the run with what has arrived by now.
+
+        Also brings ``run.wake`` up to date, and in ``run.nodes`` what looks at executions outside have found.
+        """
+        ...
+
+    async def note(self, run_id: str, line: Logged) -> None:
+        """Add a line to the log of a run that may have ended."""
         ...
 
     async def open_runs(self) -> list[OpenRun]:
@@ -104,6 +113,41 @@ class CheckpointStore(Protocol):
 
     async def due_runs(self, now: int) -> list[str]:
         """WAITING runs whose ``wake_at`` has come."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueLook:
+    """A waiting node whose execution outside is to be looked at now; ``lease`` tells whether it is still ours."""
+
+    run_id: str
+    node_id: str
+    workspace_id: str
+    lease: int
+    watch: Watch
+
+
+class LookStore(Protocol):
+    """Which executions outside are to be looked at, and what was seen of them. The rows are the truth."""
+
+    async def take(self, now: int, *, lease: int, limit: int) -> tuple[list[DueLook], int | None]:
+        """Lease the looks that are due, the oldest first, until the time ``lease``: who dies with them loses nothing.
+
+        Returns:
+            Them, and the time of the next one after them, if there is one.
+        """
+        ...
+
+    async def put_off(self, looks: Sequence[tuple[DueLook, int]]) -> None:
+        """Give leased looks back, to be due at the given times."""
+        ...
+
+    async def keep(self, seen: Sequence[tuple[DueLook, Seen]], now: int) -> list[str]:
+        """Write what looks have seen, all in one transaction, unless their nodes wait no more.
+
+        Returns:
+            The runs that have something to do now.
+        """
         ...
 
 
@@ -118,12 +162,30 @@ class ProviderGateway(Protocol):
         """Look how the remote execution of an earlier ``execute`` fares. ``call`` has no body here."""
         ...
 
-    def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
+    async def called_back(
+        self, workspace_id: str, call: RemoteCall, memo: JsonObject, body: JsonValue
+    ) -> RemoteLook:
+        """What a callback says of the execution; ``call`` has no body here."""
+        ...
+
+    async def cancel(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> str:
+        """Stop the execution; a sentence that says what happened. ``call`` has no body here."""
+        ...
+
+    async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         """The value without secrets, fit for journal, log and screen."""
         ...
 
-    def capabilities(self, provider: str) -> frozenset[str]:
-        """Names of what the provider can do (see ``providers.base.Capability``); empty for an unknown one."""
+    async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
+        """Names of what can be done with the call's connection (see ``providers.base.Capability``)."""
+        ...
+
+    async def refusal(self, workspace_id: str, call: RemoteCall, capability: str) -> ProviderError:
+        """Why the call's connection does not allow something, in the platform's terms."""
+        ...
+
+    def looks_per_minute(self, provider: str) -> int:
+        """How many looks one connection to this provider may make in a minute."""
         ...
 
 

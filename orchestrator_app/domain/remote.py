@@ -30,6 +30,7 @@ class RemoteCall:
         callback_token: The token alone.
         is_idempotent: Whether the call may be repeated after an unclear outcome.
         started_at: UTC epoch milliseconds of the attempt.
+        status_url: Address that tells how the execution fares, when the platform has no API of its own for that.
     """
 
     provider: str
@@ -49,6 +50,44 @@ class RemoteCall:
     callback_token: str = ""
     is_idempotent: bool = False
     started_at: int = 0
+    status_url: str = ""
+
+    def reduced(self, *, url: str) -> JsonObject:
+        """What is kept of the call while its execution goes on: enough to find it again, and no secrets.
+
+        Args:
+            url: The address without secrets.
+        """
+        return {
+            "provider": self.provider,
+            "connectionId": self.connection_id,
+            "workflowId": self.workflow_id,
+            "url": url,
+            "timeoutSeconds": self.timeout_seconds,
+            "completion": self.completion,
+            "correlationId": self.correlation_id,
+            "idempotencyKey": self.idempotency_key,
+            "startedAt": self.started_at,
+            "statusUrl": self.status_url,
+        }
+
+    @classmethod
+    def from_reduced(cls, kept: dict[str, Any], *, callback_token: str = "") -> "RemoteCall":
+        """The call for later questions about it: it has no body, and to ask again does no harm."""
+        return cls(
+            provider=kept["provider"],
+            connection_id=kept["connectionId"],
+            workflow_id=kept["workflowId"],
+            url=kept["url"],
+            timeout_seconds=kept["timeoutSeconds"],
+            completion=kept["completion"],
+            correlation_id=kept["correlationId"],
+            idempotency_key=kept["idempotencyKey"],
+            callback_token=callback_token,
+            is_idempotent=True,
+            started_at=kept["startedAt"],
+            status_url=kept["statusUrl"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +126,13 @@ class RemoteLook:
     link: str = ""
     message: str = ""
     is_certain: bool = True
+    memo: JsonObject = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call of a node whose end outside is not known; ``memo`` is empty when it was cut before it was answered."""
+
+    node_id: str
+    call: RemoteCall
     memo: JsonObject = field(default_factory=dict[str, Any])

@@ -111,13 +111,20 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True)
 class NodeParked:
-    """The node waits. ``wake_at`` is when to look again (None: only an event wakes it); ``memo`` is the handler's."""
+    """The node waits.
+
+    Attributes:
+        wake_at: When the run must go on with it (None: only an event wakes it).
+        memo: The handler's own.
+        look_at: When the poller is to look at its execution outside (None: never).
+    """
 
     node_id: str
     reason: WaitReason
     wake_at: int | None
     memo: JsonObject
     at: int
+    look_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,14 @@ class WaitOpened:
     node_id: str
     number: int
     token: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReopened:
+    """What arrived on a token was only news of the way; the end is still to come on it."""
+
+    wait_id: str
     at: int
 
 
@@ -165,4 +180,14 @@ class RunEnded:
     failure: Failure | None = None
 
 
-Fact = NodeStarted | AttemptStarted | AttemptEnded | NodeParked | WaitOpened | NodeEnded | Logged | RunEnded
+Fact = (
+    NodeStarted
+    | AttemptStarted
+    | AttemptEnded
+    | NodeParked
+    | WaitOpened
+    | WaitReopened
+    | NodeEnded
+    | Logged
+    | RunEnded
+)

@@ -15,14 +15,16 @@ from orchestrator_app.domain.node_kinds import (
     ERROR_BOUNDARY,
     LOCAL_FLOW,
     NODE_KINDS,
-    PLAIN_PROVIDERS,
     REMOTE_WEBHOOK,
     completion_of,
+    is_plain,
     output_handles,
+    provider_of,
     setting,
 )
 from orchestrator_app.domain.parsing import parse_definition
 from orchestrator_app.domain.planning import find_cycle
+from orchestrator_app.domain.remote_fields import PLAIN_PROVIDERS
 
 MAX_PROBLEMS = 1_000
 _MAX_NAMES_OF_CYCLE = 10
@@ -198,6 +200,9 @@ def _meaning(node: Node) -> Iterator[Finding]:
         if _is_blank(node, "baseURL") and _is_blank(node, "connectionId"):
             message = "“Flowise address” or “Connection” is missing. Fill in one of them."
             yield Finding("missing_value", "baseURL", message)
+        elif completion_of(node) == "poll" and _is_blank(node, "connectionId"):
+            message = "“Connection” is missing. Polling asks Flowise for the result, which needs a key."
+            yield Finding("missing_value", "connectionId", message)
         yield from _check_address(node, "baseURL")
     elif node.kind == CONDITION.name:
         if not node.config.get("cases"):
@@ -220,11 +225,15 @@ def _is_blank(node: Node, key: str) -> bool:
 
 
 def _check_call(node: Node) -> Iterator[Finding]:
-    provider, has_url = setting(node, "provider"), not _is_blank(node, "url")
+    provider, has_url = provider_of(node), not _is_blank(node, "url")
     is_polled = completion_of(node) == "poll"
-    is_plain = provider in PLAIN_PROVIDERS
-    if is_plain and not has_url:
+    if not has_url and provider == "custom":
         yield Finding("missing_value", "url", "“Address” is missing. Enter the complete address to call.")
+    elif not has_url and is_plain(node):
+        message = (
+            "“Address” is missing. Enter the complete address to call, or choose a connection and a workflow."
+        )
+        yield Finding("missing_value", "url", message)
     elif not has_url and _is_blank(node, "workflowId"):
         message = "“Workflow” is missing. Choose the workflow to call, or enter an address."
         yield Finding("missing_value", "workflowId", message)
@@ -236,11 +245,31 @@ def _check_call(node: Node) -> Iterator[Finding]:
         message = f"“Connection” is missing. {why}, so choose the connection to use."
         yield Finding("missing_value", "connectionId", message)
     yield from _check_address(node, "url")
-    if is_plain and is_polled:
-        message = "A plain address cannot be polled. Choose the completion “response” or “callback”."
+    yield from _check_address(node, "statusUrl")
+    yield from _check_polling(node, is_polled=is_polled)
+
+
+def _check_polling(node: Node, *, is_polled: bool) -> Iterator[Finding]:
+    is_custom = provider_of(node) == "custom"
+    if is_custom and is_polled and _is_blank(node, "doneCondition"):
+        message = (
+            "“Done when” is missing. Enter an expression that is true when the status address shows the end, for "
+            'instance data.status = "done"; or choose another completion.'
+        )
+        yield Finding("missing_value", "doneCondition", message)
+    elif is_polled and is_plain(node) and not is_custom:
+        message = (
+            "Without a connection a plain address cannot be polled. Choose a connection, or the completion “response” "
+            "or “callback”."
+        )
         yield Finding("cannot_poll", "completion", message)
-    elif is_plain and node.config.get("enablePolling") is True and _is_blank(node, "completion"):
-        message = "A plain address cannot be polled, so its answer is taken as the result."
+    elif (
+        node.config.get("enablePolling") is True
+        and not is_polled
+        and (is_plain(node) or is_custom)
+        and _is_blank(node, "completion")
+    ):
+        message = "A plain address cannot be polled like this, so its answer is taken as the result."
         yield Finding("cannot_poll", "enablePolling", message, "nothing")
 
 

@@ -2,35 +2,44 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
 
-from orchestrator_app.domain.json_values import JsonObject
-from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
-from orchestrator_app.errors import CredentialRefused, ProviderError, ProviderRefused
+from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook, RemoteState
+from orchestrator_app.errors import CredentialRefused, NotSupported, ProviderError, ProviderRefused
 from orchestrator_app.providers.answers import raise_for_answer
 from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import send
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection, ConnectionCheck, CredentialField
 from orchestrator_app.providers.json_reading import text_at
-from orchestrator_app.providers.n8n_answers import Memo, answer_of, failed_answer, look_of
-from orchestrator_app.providers.n8n_api import PROVIDER, N8nApi, webhook_base_url
+from orchestrator_app.providers.n8n_answers import (
+    Memo,
+    answer_of,
+    failed_answer,
+    look_of,
+    look_of_callback,
+)
+from orchestrator_app.providers.n8n_api import ALL_LISTS, PROVIDER, N8nApi
 from orchestrator_app.providers.n8n_check import check_connection
+from orchestrator_app.providers.n8n_completion import NOT_KEPT
+from orchestrator_app.providers.n8n_connection import CREDENTIAL_FIELDS, base_url, webhook_base_url
 from orchestrator_app.providers.n8n_execution import state_of
-from orchestrator_app.providers.n8n_webhook import (
-    EXECUTE,
-    NO_ITEM,
+from orchestrator_app.providers.n8n_refusals import EXECUTE, refused, why_refused
+from orchestrator_app.providers.n8n_stop import stop_execution
+from orchestrator_app.providers.n8n_target import (
     Target,
-    failure_text,
     find_target,
-    tells_failure,
+    is_chat,
+    is_form,
     webhook_headers,
-    webhook_output,
-    why_refused,
     with_query,
 )
-from orchestrator_app.providers.n8n_workflow import keeps_successes, read_preview, read_workflow
+from orchestrator_app.providers.n8n_triggers import keeps_successes
+from orchestrator_app.providers.n8n_webhook import NO_ITEM, failure_text, tells_failure, webhook_output
+from orchestrator_app.providers.n8n_workflow import read_preview, read_workflow
 from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
 
 _TARGET_SECONDS = 30.0
@@ -39,12 +48,8 @@ _REASON_SECONDS = 5.0
 _REASON_PAUSES = (0.0, 0.25, 0.75)  # n8n answers a little before it has saved the execution
 _CERTAIN_MISSES = 2
 _ENDED_LISTS = ("",)
-# Running first: what ends in between is then found in the second list.
-_ALL_LISTS = ("running", "", "waiting")
-_NOT_KEPT = (
-    "n8n does not keep successful executions of this workflow, so its result cannot be read. Turn on saving of "
-    "successful production executions in its settings, or choose the completion response or callback."
-)
+_WITHOUT_KEY = frozenset({Capability.EXECUTE, Capability.RESPONSE, Capability.CALLBACK})
+_CHOOSE_CONNECTION = "Choose the connection in the node, or make one on the page Connections."
 _NOT_SEEN = (
     "n8n does not list an execution of this call yet. It may be queued or waiting, or n8n may not save executions "
     "of this workflow."
@@ -56,53 +61,37 @@ class N8nProvider(Provider):
 
     key: ClassVar[str] = PROVIDER
     title: ClassVar[str] = "n8n"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
-    credential_fields: ClassVar[tuple[CredentialField, ...]] = (
-        CredentialField(
-            "baseUrl",
-            "Address of n8n",
-            help="As you open it in the browser.",
-            is_origin=True,
-            placeholder="https://n8n.example.com",
-        ),
-        CredentialField(
-            "apiKey",
-            "API key",
-            help="Made in n8n under Settings, n8n API. Needs the permissions to list and read workflows and "
-            "executions, and to stop executions.",
-            is_secret=True,
-        ),
-        CredentialField(
-            "webhookBaseUrl",
-            "Address of webhooks",
-            help="Only if webhooks are reached at another address (n8n's WEBHOOK_URL).",
-            is_origin=True,
-            required=False,
-        ),
-        CredentialField(
-            "webhookHeaderName",
-            "Webhook header",
-            help="Only for webhooks with header authentication: the header's name.",
-            required=False,
-        ),
-        CredentialField(
-            "webhookHeaderValue",
-            "Webhook header value",
-            help="And its value.",
-            is_secret=True,
-            required=False,
-        ),
-        CredentialField(
-            "webhookUser", "Webhook user", help="Only for webhooks with basic authentication.", required=False
-        ),
-        CredentialField(
-            "webhookPassword", "Webhook password", help="And its password.", is_secret=True, required=False
-        ),
-    )
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.TEAMS}
+    limits: ClassVar[Mapping[Capability, str]] = {
+        Capability.FORM: "form and chat triggers",
+        Capability.POLL: "if n8n saves the executions",
+        Capability.CALLBACK: "with a node that posts to callbackUrl",
+        Capability.CANCEL: "from release 2 on",
+    }
+    refusals: ClassVar[Mapping[Capability, str]] = {
+        Capability.TEAMS: "n8n knows no organizations or teams to choose: an API key sees what its user may see.",
+    }
+    credential_fields: ClassVar[tuple[CredentialField, ...]] = CREDENTIAL_FIELDS
 
     def __init__(self, client: HttpClient) -> None:
         super().__init__(client)
-        self._targets: dict[tuple[str, str, str, str], tuple[float, Target]] = {}
+        self._targets: dict[tuple[str, ...], tuple[float, Target]] = {}
+
+    def capabilities_of(self, connection: Connection | None) -> frozenset[Capability]:
+        """Without an API key webhooks can be called, and nothing can be asked."""
+        has_key = connection is not None and N8nApi(self.client, connection).has_key
+        return self.capabilities if has_key else _WITHOUT_KEY
+
+    def refusal(self, capability: Capability) -> NotSupported:
+        """What n8n can do at all, it can do with a key."""
+        if capability not in self.capabilities:
+            return super().refusal(capability)
+        return NotSupported(
+            "n8n can do this only with a connection that has its address and an API key.",
+            hint=_CHOOSE_CONNECTION,
+            provider=PROVIDER,
+            operation=capability.value,
+        )
 
     async def test(self, connection: Connection) -> ConnectionCheck:
         """Ask for one workflow and one execution; where that fails, find out what is wrong."""
@@ -155,7 +144,7 @@ class N8nProvider(Provider):
             return failed_answer(base, answer, execution, reason)
         if answer.status == HTTPStatus.NOT_FOUND:
             self._targets.clear()  # the workflow may have been changed since it was looked up
-        if refusal := await why_refused(api, call, target, answer):
+        if refusal := await why_refused(api, call, answer, is_form=target.kind == "form"):
             raise refusal
         raise_for_answer(answer, PROVIDER, EXECUTE)
         output = webhook_output(answer)
@@ -175,7 +164,7 @@ class N8nProvider(Provider):
         if known.execution and (look := await self._look_by_id(api, call, known)):
             return look
         found = await api.find_execution(
-            known.workflow, call.correlation_id, known.since, Capability.POLL.value, statuses=_ALL_LISTS
+            known.workflow, call.correlation_id, known.since, Capability.POLL.value, statuses=ALL_LISTS
         )
         if found:
             return look_of(api.base, found, known)
@@ -183,25 +172,20 @@ class N8nProvider(Provider):
         if missed.misses >= _CERTAIN_MISSES and known.workflow:
             raw = await api.workflow(known.workflow, Capability.POLL.value)
             if raw is not None and not keeps_successes(raw):
-                return RemoteLook("unknown", message=_NOT_KEPT, is_certain=False, memo=missed.as_json())
+                return RemoteLook(_unsure(call), message=NOT_KEPT, is_certain=False, memo=missed.as_json())
         return RemoteLook("running", message=_NOT_SEEN, is_certain=False, memo=missed.as_json())
 
-    async def cancel(self, connection: Connection | None, remote_id: str) -> str:
-        """Stop the execution, if this release of n8n can."""
+    async def called_back(
+        self, connection: Connection | None, call: RemoteCall, memo: JsonObject, body: JsonValue
+    ) -> RemoteLook:
+        """The body is the result, unless it says that the execution failed."""
+        return look_of_callback(base_url(connection) if connection else "", Memo.read(memo, call), body)
+
+    async def cancel(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> str:
+        """Stop the execution: by its id, else the one that got our correlation id."""
         if connection is None:
             raise self._needs_key(Capability.CANCEL)
-        api = self._api(connection, Capability.CANCEL)
-        if not remote_id:
-            return "It is not known which execution to stop, so it goes on in n8n."
-        answer = await api.stop(remote_id, Capability.CANCEL.value)
-        if answer.status == HTTPStatus.CONFLICT:
-            return f"Execution {remote_id} had ended in n8n already."
-        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
-            if "Failed to find execution" in answer.text():
-                return f"n8n does not know execution {remote_id} any more."
-            return f"This release of n8n cannot be told to stop, so execution {remote_id} goes on there."
-        api.raise_for(answer, Capability.CANCEL.value)
-        return f"n8n stopped execution {remote_id}."
+        return await stop_execution(self._api(connection, Capability.CANCEL), call, Memo.read(memo, call))
 
     def _api(self, connection: Connection, capability: Capability) -> N8nApi:
         api = N8nApi(self.client, connection)
@@ -212,18 +196,24 @@ class N8nProvider(Provider):
     def _needs_key(self, capability: Capability) -> CredentialRefused:
         return CredentialRefused(
             "This needs a connection to n8n with its address and an API key.",
-            hint="Choose the connection in the node, or make one on the page Connections.",
+            hint=_CHOOSE_CONNECTION,
             provider=PROVIDER,
             operation=capability.value,
         )
 
     async def _target(self, connection: Connection | None, api: N8nApi | None, call: RemoteCall) -> Target:
-        if call.url:
+        has_own_shape = is_form(call.url) or is_chat(call.url)
+        if call.url and not (has_own_shape and call.workflow_id and api):
+            if is_form(call.url) and call.text_body is None:
+                raise refused(
+                    "This is the address of a form, and what the form asks for is not known.",
+                    "Choose the connection and the workflow in the node.",
+                )
             return Target(call.url, call.method.upper())
         if connection is None or api is None:
             raise self._needs_key(Capability.EXECUTE)
         webhook_base = webhook_base_url(connection)
-        place = (connection.id, webhook_base, call.workflow_id, call.method)
+        place = (connection.id, webhook_base, call.workflow_id, call.url, call.method)
         kept = self._targets.get(place)
         if kept is None or kept[0] < time.monotonic():
             if len(self._targets) >= _MOST_TARGETS:
@@ -260,8 +250,17 @@ class N8nProvider(Provider):
         if found is not None and state_of(found) in {"completed", "failed"}:
             found = await api.execution(known.execution, operation, with_data=True)
         if found is None:
-            message = f"n8n has no execution {known.execution} (any more). {_NOT_KEPT}"
+            message = f"n8n has no execution {known.execution} (any more). {NOT_KEPT}"
             return RemoteLook(
-                "unknown", remote_id=known.execution, message=message, is_certain=False, memo=known.as_json()
+                _unsure(call),
+                remote_id=known.execution,
+                message=message,
+                is_certain=False,
+                memo=known.as_json(),
             )
         return look_of(api.base, found, known)
+
+
+def _unsure(call: RemoteCall) -> RemoteState:
+    """What an execution is that n8n does not show: gone, unless its callback can still tell of it."""
+    return "running" if call.completion == "callback" else "unknown"

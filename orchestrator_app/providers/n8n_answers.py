@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
-from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook, RemoteState
 from orchestrator_app.errors import ProviderError
 from orchestrator_app.providers.answers import HttpAnswer
 from orchestrator_app.providers.calls import kept_headers
@@ -20,6 +20,13 @@ from orchestrator_app.providers.n8n_execution import (
 from orchestrator_app.providers.n8n_webhook import execution_id_in, webhook_output
 
 _MARGIN_MS = 15_000  # the clock shown may be that of a proxy before n8n
+_CALLBACK_STATES: dict[str, RemoteState] = {
+    "error": "failed",
+    "failed": "failed",
+    "crashed": "failed",
+    "canceled": "cancelled",
+    "cancelled": "cancelled",
+}
 _CLOCK_DIFFERENCE_MS = 60_000  # allowed between n8n and us where its clock is not known
 
 
@@ -112,6 +119,26 @@ def look_of(base: str, execution: JsonObject, known: Memo) -> RemoteLook:
         message=_reason(execution) if state in {"failed", "cancelled"} else waiting_sentence(execution),
         is_certain=state != "unknown",
         memo=Memo(found, workflow, known.since).as_json(),
+    )
+
+
+def look_of_callback(base: str, known: Memo, body: JsonValue) -> RemoteLook:
+    """What a callback says. A body that names an execution or an error may also say that it failed."""
+    found = text_at(body, "executionId") or known.execution
+    state: RemoteState = "completed"
+    message = ""
+    if isinstance(body, dict) and ("executionId" in body or "error" in body):
+        state = _CALLBACK_STATES.get(text_at(body, "status").lower(), "completed")
+    if state != "completed":
+        words = text_at(body, "error", "message") or text_at(body, "error") or text_at(body, "message")
+        message = words or f"n8n called back with the status “{text_at(body, 'status')}” and no reason."
+    return RemoteLook(
+        state,
+        output=body if state == "completed" else None,
+        remote_id=found,
+        link=link_to(base, known.workflow, found),
+        message=message,
+        memo=Memo(found, known.workflow, known.since).as_json(),
     )
 
 

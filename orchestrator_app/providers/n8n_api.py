@@ -7,9 +7,11 @@ from urllib.parse import quote
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.errors import CredentialRefused, UnreadableAnswer
 from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, reason_of
+from orchestrator_app.providers.calls import looks_like_html
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.json_reading import objects_at, text_at
+from orchestrator_app.providers.n8n_connection import base_url
 from orchestrator_app.providers.n8n_execution import started_at, was_started_by
 
 PROVIDER = "n8n"
@@ -20,11 +22,13 @@ _LIST_LIMITS = (
     20,
     4,
 )  # rows are whole workflows; if a page is too large to read, a smaller one is asked for
+# Running first: what ends in between is then found in the second list.
+ALL_LISTS = ("running", "", "waiting")
 _SEARCH_LIMITS = (20, 3)
 _SEARCH_PAGES = 5
 _EMPTY_PAGES = 20
 _UNKNOWN_PARAMETER = re.compile(r"Unknown query parameter '(\w+)'")
-_SCOPES = "workflow:list, workflow:read, execution:list, execution:read and execution:stop"
+PERMISSIONS = ("workflow:list", "workflow:read", "execution:list", "execution:read", "execution:stop")
 
 
 class N8nApi:
@@ -198,7 +202,7 @@ class N8nApi:
         if answer.status == HTTPStatus.FORBIDDEN:
             raise CredentialRefused(
                 f"n8n at {self.host} accepts the API key, but the key may not do this: {said(answer)}",
-                hint=f"Give the key these permissions in n8n: {_SCOPES}.",
+                hint=f"Give the key these permissions in n8n: {', '.join(PERMISSIONS)}.",
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
@@ -220,19 +224,9 @@ class N8nApi:
         )
 
 
-def base_url(connection: Connection) -> str:
-    """Address of n8n, without what is often pasted along with it."""
-    address = connection.values.get("baseUrl", "").strip().rstrip("/")
-    return address.removesuffix("/api/v1").rstrip("/")
-
-
-def webhook_base_url(connection: Connection) -> str:
-    """Address at which n8n's webhooks are reached."""
-    return connection.values.get("webhookBaseUrl", "").strip().rstrip("/") or base_url(connection)
-
-
 def said(answer: HttpAnswer) -> str:
     """What n8n gave as its reason, quoted, fit for the end of a sentence."""
     is_json = "json" in answer.headers.get("content-type", "")
-    words = reason_of(answer) if is_json else answer.text().strip()[:200]
+    text = answer.text().strip()
+    words = reason_of(answer) if is_json else "" if looks_like_html(text) else text[:200]
     return f"“{words}”." if words else f"status {answer.status}."

@@ -6,8 +6,8 @@ from orchestrator_app.errors import CredentialRefused, ProviderBusy, ProviderErr
 from orchestrator_app.providers.answers import HttpAnswer
 from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.connection import ConnectionCheck
-from orchestrator_app.providers.json_reading import text_at
-from orchestrator_app.providers.n8n_api import N8nApi
+from orchestrator_app.providers.json_reading import list_at, text_at
+from orchestrator_app.providers.n8n_api import PERMISSIONS, N8nApi
 
 _OPERATION = Capability.TEST.value
 _ONE = {"limit": "1"}
@@ -28,13 +28,31 @@ async def check_connection(api: N8nApi) -> ConnectionCheck:
     except ProviderError as error:
         status = "untested" if isinstance(error, ProviderBusy) else "unreachable"
         return ConnectionCheck(status, f"{error.message} {error.hint}".strip())
+    permissions = await _permissions(api)
+    facts = (("Permissions", ", ".join(permissions)),) if permissions else ()
     if executions.status == HTTPStatus.FORBIDDEN:
         return ConnectionCheck(
             "connected",
             f"n8n at {api.host} answers and lists workflows. The key may not read executions, so polling and reasons "
             "of failures need the permissions execution:list and execution:read.",
+            facts=facts,
         )
-    return ConnectionCheck("connected", f"n8n at {api.host} answers and accepts the API key.")
+    missing = [name for name in PERMISSIONS if permissions and name not in permissions]
+    lacks = f" For everything else it still needs {', '.join(missing)}." if missing else ""
+    return ConnectionCheck(
+        "connected", f"n8n at {api.host} answers and accepts the API key.{lacks}", facts=facts
+    )
+
+
+async def _permissions(api: N8nApi) -> list[str]:
+    """What the key may do of what is used here; empty where the release does not tell."""
+    try:
+        answer = await api.get("/discover", _OPERATION)
+        body = answer.json() if answer.status == HTTPStatus.OK else None
+    except ProviderError:
+        return []
+    scopes = list_at(body, "data", "scopes")
+    return [name for name in PERMISSIONS if name in scopes]
 
 
 async def _without_api(api: N8nApi) -> ConnectionCheck:

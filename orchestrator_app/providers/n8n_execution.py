@@ -16,6 +16,9 @@ _STATES: dict[str, RemoteState] = {
     "crashed": "failed",
     "canceled": "cancelled",
 }
+# What of a call is kept where its headers are not: in the message of a chat, in the query of a form.
+CORRELATION_FIELD = "correlationId"
+
 _FOREVER = "3000-"  # n8n's date for “until somebody calls the resume address”
 _LONGEST_REASON = 500
 
@@ -83,17 +86,21 @@ def failure_of(execution: JsonObject) -> str:
 
 
 def was_started_by(execution: JsonObject, correlation_id: str) -> bool:
-    """Whether the execution's trigger got our correlation header.
+    """Whether the execution's trigger got our correlation id.
 
     While an execution runs, the trigger's item lies on the stack of nodes to be executed; later it is among the
-    results of the nodes.
+    results of the nodes. A Webhook node puts the headers into its item, a chat the message, a form the query.
     """
+    return bool(correlation_id) and any(
+        correlation_id in _correlations(object_at(item, "json")) for item in _trigger_items(execution)
+    )
+
+
+def _correlations(trigger: JsonObject) -> list[JsonValue]:
     wanted = CORRELATION_HEADER.lower()
-    for item in _trigger_items(execution):
-        headers = object_at(item, "json", "headers")
-        if any(name.lower() == wanted and value == correlation_id for name, value in headers.items()):
-            return True
-    return False
+    found = [value for name, value in object_at(trigger, "headers").items() if name.lower() == wanted]
+    query = object_at(trigger, "formQueryParameters")
+    return [*found, trigger.get(CORRELATION_FIELD), query.get(CORRELATION_FIELD)]
 
 
 def _trigger_items(execution: JsonObject) -> list[JsonObject]:

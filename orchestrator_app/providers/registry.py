@@ -4,12 +4,16 @@ from orchestrator_app.providers.base import Provider
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.custom import CustomProvider
 from orchestrator_app.providers.flowise import FlowiseProvider
+from orchestrator_app.providers.make import MakeProvider
 from orchestrator_app.providers.n8n import N8nProvider
 from orchestrator_app.providers.simulated import SimulatedProvider
+from orchestrator_app.providers.zapier import ZapierProvider
 
 PROVIDERS: dict[str, type[Provider]] = {
     CustomProvider.key: CustomProvider,
     N8nProvider.key: N8nProvider,
+    MakeProvider.key: MakeProvider,
+    ZapierProvider.key: ZapierProvider,
     FlowiseProvider.key: FlowiseProvider,
     SimulatedProvider.key: SimulatedProvider,
 }

@@ -1,23 +1,31 @@
 """The simulated provider: workflows that need no account and no network, for the demo, for trying out and for tests."""
 
 import asyncio
-import logging
-import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
-from orchestrator_app.errors import OutcomeUnknown, ProviderError, ProviderRefused, ProviderUnavailable
-from orchestrator_app.providers.answers import raise_for_answer
+from orchestrator_app.errors import OutcomeUnknown, ProviderRefused, ProviderUnavailable
 from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import CALLBACK_FIELD, as_json_bytes
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection, ConnectionCheck
 from orchestrator_app.providers.json_reading import number_at, text_at
-from orchestrator_app.providers.remote_workflow import RemoteWorkflow, WorkflowPage, WorkflowPreview
+from orchestrator_app.providers.remote_workflow import (
+    RemoteWorkflow,
+    WorkflowPage,
+    WorkflowPreview,
+    best_completion,
+)
+from orchestrator_app.providers.simulated_executions import (
+    CALLBACK_PAUSES,
+    CANCELLED,
+    CallbackSender,
+    Execution,
+    Executions,
+)
 from orchestrator_app.providers.simulated_results import without_callback
 from orchestrator_app.providers.simulated_workflows import (
     CALLING_BACK,
@@ -31,24 +39,25 @@ from orchestrator_app.providers.simulated_workflows import (
 
 _FAILURES = 2
 _MOST_KEYS = 1_000
-_CALLBACK_PAUSES = (1.0, 3.0)
-_CALLBACK_SECONDS = 10.0
-
-_CALLBACK_PATH = re.compile(r"(/[\w.-]+)*/api/v1/orchestrator/callback/[\w-]+")
-
-_log = logging.getLogger(__name__)
 
 
 class SimulatedProvider(Provider):
     """Deterministic workflows inside this process; every connection, and none, opens it.
 
     What polling needs travels in the memo, so a restart changes nothing. Forgotten at a restart are only the
-    callbacks still to be made, and how often a flaky workflow has failed.
+    callbacks still to be made, what was cancelled, and how often a flaky workflow has failed.
     """
 
     key: ClassVar[str] = "simulated"
     title: ClassVar[str] = "Simulated"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CANCEL}
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
+        Capability.TEAMS,
+        Capability.LINK,
+    }
+    refusals: ClassVar[Mapping[Capability, str]] = {
+        Capability.TEAMS: "Simulated workflows belong to no organization and no team.",
+        Capability.LINK: "Simulated workflows run inside Orchestrator, so there is no page of theirs to open.",
+    }
 
     def __init__(
         self,
@@ -65,10 +74,10 @@ class SimulatedProvider(Provider):
             clock: Seconds since the epoch.
         """
         super().__init__(client)
-        self._callback_client = callback_client or client
         self._clock = clock
+        self._callbacks = CallbackSender(client, callback_client or client, self.key)
+        self._executions = Executions(self._now)
         self._failures: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def test(self, connection: Connection) -> ConnectionCheck:
         """Always works."""
@@ -86,11 +95,14 @@ class SimulatedProvider(Provider):
     async def preview(self, connection: Connection, workflow_id: str) -> WorkflowPreview:
         """The steps of the workflow."""
         workflow = self._workflow(workflow_id, Capability.PREVIEW)
+        completions = workflow.completions()
         return WorkflowPreview(
             workflow=_listed(workflow),
             nodes=workflow.nodes(),
             edges=workflow.edges(),
-            completion=workflow.completion,
+            completion=best_completion(completions),
+            completions=completions,
+            form=workflow.form,
             entry=workflow.summary,
             facts={"seconds": workflow.seconds},
         )
@@ -105,7 +117,8 @@ class SimulatedProvider(Provider):
             return self._start_calling_back(workflow, call, data)
         if workflow.id == FLAKY:
             self._maybe_fail(call, data)
-        await self._take_time(call, seconds_of(workflow, data))
+        if not await self._take_time(workflow, call, data):
+            return RemoteAnswer("cancelled", message=CANCELLED)
         if workflow.id == FAILING:
             return RemoteAnswer(
                 "failed", status_code=500, message=text_at(data, "message") or "This workflow always fails."
@@ -117,23 +130,31 @@ class SimulatedProvider(Provider):
     async def poll(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """Compare the time with that in the memo."""
         ends_at = int(number_at(memo, "endsAt"))
+        remote_id = text_at(memo, "executionId")
+        if not ends_at and call.completion == "callback":
+            waits = "The simulated workflow has answered and does not call back: something else has to."
+            return RemoteLook("running", message=waits, memo=memo)
         if not ends_at:
             return RemoteLook(
                 "unknown", message="Nothing is known about this simulated execution.", is_certain=False
             )
-        remote_id = text_at(memo, "executionId")
+        if self._executions.is_cancelled(remote_id):
+            return RemoteLook("cancelled", remote_id=remote_id, message=CANCELLED, memo=memo)
         if self._now() < ends_at:
             return RemoteLook("running", remote_id=remote_id, memo=memo)
         if failure := text_at(memo, "failure"):
             return RemoteLook("failed", remote_id=remote_id, message=failure, memo=memo)
         return RemoteLook("completed", memo.get("output"), remote_id=remote_id, memo=memo)
 
+    async def cancel(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> str:
+        """End the execution, and its callback if that is still to come."""
+        return self._executions.cancel(
+            text_at(memo, "executionId"), int(number_at(memo, "endsAt")), call.correlation_id
+        )
+
     async def close(self) -> None:
         """Give up the callbacks still to be made."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._executions.close()
 
     def _now(self) -> int:
         return round(self._clock() * 1000)
@@ -152,12 +173,26 @@ class SimulatedProvider(Provider):
             remote_status=404,
         )
 
-    async def _take_time(self, call: RemoteCall, seconds: float) -> None:
-        """Wait as a remote workflow would make us wait, and give up when the call's time is over."""
+    def _begin(self, workflow: SimulatedWorkflow, call: RemoteCall, seconds: float) -> Execution:
+        return self._executions.begin(workflow.id, call.correlation_id, self._now() + round(seconds * 1000))
+
+    async def _take_time(self, workflow: SimulatedWorkflow, call: RemoteCall, data: JsonValue) -> bool:
+        """Wait as a remote workflow would make us wait, and give up when the call's time is over.
+
+        False when the execution was cancelled meanwhile.
+        """
+        seconds = seconds_of(workflow, data)
+        execution = self._begin(workflow, call, seconds)
+        try:
+            await asyncio.wait_for(execution.stopped.wait(), min(seconds, call.timeout_seconds))
+        except TimeoutError:
+            pass
+        else:
+            return False
+        finally:
+            self._executions.end(execution)
         if seconds <= call.timeout_seconds:
-            await asyncio.sleep(seconds)
-            return
-        await asyncio.sleep(call.timeout_seconds)
+            return True
         kind = ProviderUnavailable if call.is_idempotent else OutcomeUnknown
         raise kind(
             f"The simulated workflow did not answer within {call.timeout_seconds:g} s.",
@@ -186,14 +221,16 @@ class SimulatedProvider(Provider):
         )
 
     def _start(self, workflow: SimulatedWorkflow, call: RemoteCall, data: JsonValue) -> RemoteAnswer:
-        ends_at = self._now() + round(seconds_of(workflow, data) * 1000)
-        remote_id = f"{workflow.id}-{ends_at}"
-        output: JsonValue = {"message": "Workflow was started", "executionId": remote_id}
-        memo: JsonObject = {"executionId": remote_id, "endsAt": ends_at, "output": workflow.result(data)}
+        execution = self._begin(workflow, call, seconds_of(workflow, data))
+        output: JsonValue = {"message": "Workflow was started", "executionId": execution.id}
+        memo = self._memo(execution, workflow.result(data))
         if failure := text_at(data, "failure"):
             memo |= {"failure": failure, "output": None}
         state = "completed" if call.completion == "response" else "running"
-        return RemoteAnswer(state, output, remote_id=remote_id, memo=memo)
+        return RemoteAnswer(state, output, remote_id=execution.id, memo=memo)
+
+    def _memo(self, execution: Execution, output: JsonValue) -> JsonObject:
+        return {"executionId": execution.id, "endsAt": execution.ends_at, "output": output}
 
     def _start_calling_back(
         self, workflow: SimulatedWorkflow, call: RemoteCall, data: JsonValue
@@ -208,38 +245,28 @@ class SimulatedProvider(Provider):
                 operation=Capability.EXECUTE.value,
                 remote_status=400,
             )
-        body = as_json_bytes(workflow.result(without_callback(data)))
-        task = asyncio.create_task(self._call_back(address, body, seconds_of(workflow, data)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        result, seconds = workflow.result(without_callback(data)), seconds_of(workflow, data)
+        # Polling may find the result too, but only when all tries to call back are over.
+        execution = self._begin(workflow, call, seconds + sum(CALLBACK_PAUSES))
+        execution.callback = asyncio.create_task(
+            self._callbacks.send(address, as_json_bytes(result), seconds)
+        )
         state = "running" if call.completion == "callback" else "completed"
-        return RemoteAnswer(state, {"message": "Workflow was started"}, status_code=202)
-
-    async def _call_back(self, address: str, body: bytes, seconds: float) -> None:
-        # The guard keeps calls away from this program; its callback address alone is open to a workflow of its own.
-        is_ours = _CALLBACK_PATH.fullmatch(urlsplit(address).path) and "/." not in urlsplit(address).path
-        client = self._callback_client if is_ours else self.client
-        for pause in (seconds, *_CALLBACK_PAUSES):
-            await asyncio.sleep(pause)
-            try:
-                answer = await client.request(
-                    "POST",
-                    address,
-                    headers={"Content-Type": "application/json"},
-                    content=body,
-                    timeout_seconds=_CALLBACK_SECONDS,
-                    provider=self.key,
-                    operation=Capability.CALLBACK.value,
-                    is_safe_to_repeat=True,
-                )
-                raise_for_answer(answer, self.key, Capability.CALLBACK.value)
-            except ProviderError as error:
-                _log.warning("The simulated workflow could not call back: %s", error.message)
-                if not error.retryable:
-                    return
-            else:
-                return
+        return RemoteAnswer(
+            state,
+            {"message": "Workflow was started"},
+            status_code=202,
+            remote_id=execution.id,
+            memo=self._memo(execution, result),
+        )
 
 
 def _listed(workflow: SimulatedWorkflow) -> RemoteWorkflow:
-    return RemoteWorkflow(workflow.id, workflow.name, is_active=True, tags=workflow.tags)
+    return RemoteWorkflow(
+        workflow.id,
+        workflow.name,
+        is_active=True,
+        tags=workflow.tags,
+        folder=workflow.folder,
+        content_hash=workflow.content_hash(),
+    )

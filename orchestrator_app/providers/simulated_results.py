@@ -8,7 +8,7 @@ from orchestrator_app.providers.json_reading import number_at, object_at, text_a
 
 _FREE_MAIL = frozenset({"gmail.com", "outlook.com", "icloud.com", "proton.me"})
 _COUNTRIES = ("Austria", "Canada", "Estonia", "Japan", "Kenya", "Portugal")
-_PLANS = ("free", "team", "business", "enterprise")
+PLANS = ("free", "team", "business", "enterprise")
 _HOT = 70
 _WARM = 40
 _URGENT_WORDS = ("urgent", "down", "outage", "asap", "broken")
@@ -66,7 +66,7 @@ def customer(data: JsonValue) -> JsonValue:
             "name": " ".join(part.capitalize() for part in local.replace("_", ".").split(".") if part),
             "company": None if is_private else domain.partition(".")[0].capitalize(),
             "segment": "private" if is_private else "enterprise" if employees > 500 else "business",  # noqa: PLR2004
-            "plan": _PLANS[number % len(_PLANS)],
+            "plan": PLANS[number % len(PLANS)],
             "employees": employees,
             "openDeals": number // 7 % 4,
             "lifetimeValue": number // 11 % 50_000,

@@ -5,8 +5,24 @@ from dataclasses import dataclass
 
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.providers.json_reading import number_at
-from orchestrator_app.providers.remote_workflow import PreviewEdge, PreviewNode
-from orchestrator_app.providers.simulated_results import answer, customer, done, mail, same, score, ticket
+from orchestrator_app.providers.remote_workflow import (
+    CompletionChoice,
+    EdgeKind,
+    FormField,
+    PreviewEdge,
+    PreviewNode,
+    content_hash,
+)
+from orchestrator_app.providers.simulated_results import (
+    PLANS,
+    answer,
+    customer,
+    done,
+    mail,
+    same,
+    score,
+    ticket,
+)
 
 ECHO = "echo"
 SLOW = "slow"
@@ -17,6 +33,10 @@ CALLING_BACK = "calling-back"
 CHAT = "chat"
 
 MAX_SECONDS = 3_600.0
+
+_KINDS: dict[str, EdgeKind] = {"error": "error", "memory": "tool"}
+_APPS = {"database": "CRM", "mail": "Mail", "http": "HTTP"}
+_SECONDS = FormField("seconds", "Seconds", "number", help="How long it takes.")
 
 _STEP_X = 220.0
 _BRANCH_Y = 110.0
@@ -34,6 +54,9 @@ class SimulatedWorkflow:
         summary: What it does and which fields of the input steer it.
         result: Makes the output from the input.
         steps: Rows of the preview: name, kind, names of the steps before it with an optional ``:label``.
+        disabled: Names of the steps that are switched off.
+        form: What it asks for.
+        folder: For the list.
         seconds: How long it takes if the input does not say.
         completion: How a node best learns of its end.
         tags: For the list.
@@ -47,6 +70,9 @@ class SimulatedWorkflow:
     seconds: float = 0.0
     completion: str = "response"
     tags: tuple[str, ...] = ("pattern",)
+    disabled: tuple[str, ...] = ()
+    form: tuple[FormField, ...] = ()
+    folder: str = "Patterns"
 
     def nodes(self) -> tuple[PreviewNode, ...]:
         """The steps, placed from left to right; steps after the same one stand below each other."""
@@ -59,17 +85,54 @@ class SimulatedWorkflow:
             columns[name] = column
             rows[column] = row + 1
             placed.append(
-                PreviewNode(name, name, kind, column * _STEP_X, row * _BRANCH_Y, is_trigger=not before)
+                PreviewNode(
+                    name,
+                    name,
+                    kind,
+                    column * _STEP_X,
+                    row * _BRANCH_Y,
+                    is_disabled=name in self.disabled,
+                    is_trigger=not before,
+                    app=_APPS.get(kind, ""),
+                    digest=content_hash([name, kind, name in self.disabled]),
+                )
             )
         return tuple(placed)
 
     def edges(self) -> tuple[PreviewEdge, ...]:
         """The ways between the steps."""
         return tuple(
-            PreviewEdge(_source(entry), name, entry.partition(":")[2])
+            PreviewEdge(_source(entry), name, label, _KINDS.get(label, "main"))
             for name, _, before in self.steps
             for entry in before
+            for label in (entry.partition(":")[2],)
         )
+
+    def content_hash(self) -> str:
+        """Digest of its steps and the ways between them."""
+        return content_hash([[name, kind, list[JsonValue](before)] for name, kind, before in self.steps])
+
+    def completions(self) -> tuple[CompletionChoice, ...]:
+        """The ways to learn of its end, best first."""
+        starts_only = self.completion != "response"
+        response = (
+            "It answers at once: the answer is only the sign that it was started."
+            if starts_only
+            else "It answers when it has ended, with its result."
+        )
+        is_polled, calls_back = self.completion == "poll", self.completion == "callback"
+        poll = (
+            "It works on after its answer, and is looked at until it has ended."
+            if is_polled
+            else "It does not work on after its answer, so there is nothing to look at."
+        )
+        callback = "It calls back with its result." if calls_back else "It never calls back."
+        choices = {
+            "response": CompletionChoice("response", response),
+            "poll": CompletionChoice("poll", poll, works=is_polled),
+            "callback": CompletionChoice("callback", callback, works=calls_back),
+        }
+        return (choices.pop(self.completion), *choices.values())
 
 
 def seconds_of(workflow: SimulatedWorkflow, data: JsonValue) -> float:
@@ -96,6 +159,7 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
             done,
             (("Webhook", "trigger", ()), ("Wait", "wait", ("Webhook",)), ("Respond", "respond", ("Wait",))),
             seconds=1.5,
+            form=(_SECONDS,),
         ),
         SimulatedWorkflow(
             FLAKY,
@@ -108,6 +172,7 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
                 ("Respond", "respond", ("Is it up?:true",)),
                 ("Be down", "stop", ("Is it up?:false",)),
             ),
+            form=(FormField("failures", "Failures", "number", default=2, help="How often it is down."),),
         ),
         SimulatedWorkflow(
             FAILING,
@@ -115,15 +180,18 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
             "Always fails, with the text of the field message.",
             done,
             (("Webhook", "trigger", ()), ("Stop and error", "stop", ("Webhook",))),
+            form=(FormField("message", "Message", help="With which it fails."),),
         ),
         SimulatedWorkflow(
             POLLING,
             "Polling",
-            "Answers at once and works on for 3 seconds, or as many as the field seconds says: its result is polled.",
+            "Answers at once and works on for 3 seconds, or as many as the field seconds says: its result is polled. "
+            "Fails with the text of the field failure, if there is one.",
             done,
             (("Webhook", "trigger", ()), ("Work", "code", ("Webhook",)), ("Save", "database", ("Work",))),
             seconds=3.0,
             completion="poll",
+            form=(_SECONDS, FormField("failure", "Failure", help="Makes it fail, with this reason.")),
         ),
         SimulatedWorkflow(
             CALLING_BACK,
@@ -137,6 +205,7 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
             ),
             seconds=2.0,
             completion="callback",
+            form=(_SECONDS,),
         ),
         SimulatedWorkflow(
             CHAT,
@@ -150,6 +219,8 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
                 ("Answer", "respond", ("Model", "Memory:memory")),
             ),
             seconds=0.4,
+            form=(FormField("question", "Question", "longtext", required=True),),
+            folder="Assistants",
         ),
         SimulatedWorkflow(
             "crm-lookup",
@@ -160,12 +231,15 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
                 ("Webhook", "trigger", ()),
                 ("Find customer", "database", ("Webhook",)),
                 ("Found?", "if", ("Find customer",)),
+                ("Say that it is down", "respond", ("Find customer:error",)),
                 ("Add deals", "database", ("Found?:true",)),
                 ("Say not found", "respond", ("Found?:false",)),
                 ("Respond", "respond", ("Add deals",)),
             ),
             seconds=0.3,
             tags=("sales",),
+            form=(FormField("email", "E-mail", "email", required=True),),
+            folder="Business",
         ),
         SimulatedWorkflow(
             "score-lead",
@@ -181,15 +255,30 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
             ),
             seconds=0.5,
             tags=("sales",),
+            form=(
+                FormField("employees", "Employees", "number"),
+                FormField("openDeals", "Open deals", "number"),
+                FormField("budget", "Budget", "number"),
+                FormField("plan", "Plan", "choice", options=PLANS),
+            ),
+            folder="Business",
         ),
         SimulatedWorkflow(
             "send-mail",
             "Mail: send message",
             "Pretends to send a mail to the field to with the field subject. Nothing leaves this machine.",
             mail,
-            (("Webhook", "trigger", ()), ("Send", "mail", ("Webhook",)), ("Respond", "respond", ("Send",))),
+            (
+                ("Webhook", "trigger", ()),
+                ("Send", "mail", ("Webhook",)),
+                ("Respond", "respond", ("Send",)),
+                ("Note the opening", "database", ("Send",)),
+            ),
             seconds=0.2,
             tags=("mail",),
+            disabled=("Note the opening",),
+            form=(FormField("to", "To", "email", required=True), FormField("subject", "Subject")),
+            folder="Business",
         ),
         SimulatedWorkflow(
             "create-ticket",
@@ -205,6 +294,8 @@ WORKFLOWS: dict[str, SimulatedWorkflow] = {
             ),
             seconds=0.3,
             tags=("support",),
+            form=(FormField("title", "Title", required=True),),
+            folder="Business",
         ),
     )
 }

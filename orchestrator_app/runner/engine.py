@@ -1,5 +1,6 @@
 """The run engine: ``advance`` takes a run from its last committed fact to its end or its next wait."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from orchestrator_app.domain.runs import Fact
 from orchestrator_app.errors import LeaseLost, Unavailable
 from orchestrator_app.runner.dispatcher import LocalDispatcher
 from orchestrator_app.runner.failures import failure_of, unexpected
+from orchestrator_app.runner.poller import Poller
 from orchestrator_app.runner.rendering import Renderer
 from orchestrator_app.runner.segment import Segment
+from orchestrator_app.runner.stopping import OutsideStops
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,8 @@ class EngineParts:
     store: CheckpointStore
     dispatcher: LocalDispatcher
     gateway: ProviderGateway
+    poller: Poller
+    stops: OutsideStops
     renderer: Renderer
     clock: Clock
     callback_url: Callable[[str, str], str]
@@ -52,10 +57,12 @@ class Engine:
     async def start(self) -> None:
         """Take up all open runs."""
         await self.parts.dispatcher.start(self.advance)
+        await self.parts.poller.start()
 
     async def stop(self, grace_seconds: float) -> None:
         """Start nothing new, let what runs end within the grace; the rest goes on at the next start."""
-        await self.parts.dispatcher.stop(grace_seconds)
+        await asyncio.gather(self.parts.dispatcher.stop(grace_seconds), self.parts.poller.stop(grace_seconds))
+        await self.parts.stops.close()
 
     async def advance(self, run_id: str, claimed: ClaimedRun | None = None) -> None:
         """Do everything that can be done for the run now; returns when it has ended or only waits are left.

@@ -6,15 +6,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-EventKind = Literal["run", "orchestrator", "connection"]
+EventKind = Literal["run", "orchestrator", "connection", "workflows"]
 PENDING_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something has a newer state on disk: a run (``seq``), an orchestrator (``seq`` is its version), a connection.
+    """Something has a newer state on disk.
 
-    ``is_end`` tells of a run that it has ended.
+    A run (``seq``), an orchestrator (``seq`` is its version), a connection, or the workflows seen through a connection
+    (then ``id`` is that of the connection). ``is_end`` tells of a run that it has ended.
     """
 
     kind: EventKind

@@ -1,15 +1,14 @@
 """What a handler may use while it works on one node: its input, its templates, its journal and the world outside."""
 
-import re
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import setting
+from orchestrator_app.domain.open_calls import correlation_id, idempotency_key
 from orchestrator_app.domain.planning import Graph
 from orchestrator_app.domain.ports import ClaimedRun, Clock, ProviderGateway, WaitRecord
 from orchestrator_app.domain.runs import LogLevel, WaitReason
@@ -27,12 +26,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The node waits until an event comes or ``wake_at`` (UTC epoch milliseconds) is reached."""
+    """The node waits until an event comes or ``wake_at`` (UTC epoch milliseconds) is reached.
+
+    ``look_at`` is when the poller is to look at its execution outside, if it is to.
+    """
 
     reason: WaitReason
     wake_at: int | None
     memo: JsonObject = field(default_factory=dict[str, Any])
     log: str = ""
+    look_at: int | None = None
 
 
 Outcome = Done | Parked
@@ -50,6 +53,7 @@ class NodeContext:
         begin_attempt: Commits that a call is about to leave, given its redacted summary.
         note_answer: Completes the attempt's record with status and summary of an answer, whatever becomes of it.
         open_wait: Mints a callback token for this attempt and commits it.
+        reopen_wait: Lets a token be used again, with the next commit; what arrived on it is forgotten.
         say: Adds a line to the run's log with the next commit.
     """
 
@@ -69,20 +73,18 @@ class NodeContext:
     begin_attempt: Callable[[JsonObject], Awaitable[None]]
     note_answer: Callable[[int, JsonObject], None]
     open_wait: Callable[[], Awaitable[WaitRecord]]
+    reopen_wait: Callable[[WaitRecord], None]
     say: Callable[[str, LogLevel], None]
 
     @property
     def correlation_id(self) -> str:
         """Names run and node in one header-safe word."""
-        slug = re.sub(r"[^A-Za-z0-9_-]", "-", self.node.id)[:60]
-        if slug != self.node.id:
-            slug = f"{slug}-{zlib.crc32(self.node.id.encode()):08x}"
-        return f"{self.run.run_id}.{slug}"
+        return correlation_id(self.run.run_id, self.node.id)
 
     @property
     def idempotency_key(self) -> str:
         """The same for all attempts of this node in this run."""
-        return str(uuid5(UUID(self.run.run_id), self.node.id))
+        return idempotency_key(self.run.run_id, self.node.id)
 
     @property
     def traceparent(self) -> str:

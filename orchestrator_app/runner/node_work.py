@@ -20,6 +20,7 @@ from orchestrator_app.domain.runs import (
     NodeStarted,
     NodeState,
     WaitOpened,
+    WaitReopened,
 )
 from orchestrator_app.errors import LeaseLost, OrchestratorError, OutcomeUnknown
 from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_seconds, unexpected
@@ -139,6 +140,7 @@ class NodeWork:
             begin_attempt=self._begin_attempt,
             note_answer=self._note_answer,
             open_wait=self._open_wait,
+            reopen_wait=self._reopen_wait,
             say=self._say,
         )
 
@@ -205,6 +207,10 @@ class NodeWork:
         self._run.waits.append(wait)
         return wait
 
+    def _reopen_wait(self, wait: WaitRecord) -> None:
+        wait.has_arrived, wait.body, wait.received_at = False, None, None
+        self._facts.append(WaitReopened(wait.wait_id, self._clock.now()))
+
     def _settle(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
             check_output(outcome.output)
@@ -212,11 +218,15 @@ class NodeWork:
         facts = [*self._take_facts(), *self._attempt_end(now)]
         if isinstance(outcome, Parked):
             facts = [*self._start_facts(now), *facts]
-            facts.append(NodeParked(self._node.id, outcome.reason, outcome.wake_at, outcome.memo, now))
+            facts.append(
+                NodeParked(self._node.id, outcome.reason, outcome.wake_at, outcome.memo, now, outcome.look_at)
+            )
             if outcome.log:
                 facts.append(Logged(outcome.log, now, self._node.id))
             self._note(facts)
             self._keep(NodeState.WAITING, now, wait=outcome)
+            if outcome.look_at is not None:
+                self._segment.parts.poller.expect(outcome.look_at)
             return
         ended = NodeEnded(
             self._node.id,

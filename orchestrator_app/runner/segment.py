@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import WAIT_FOR_CALLBACK
+from orchestrator_app.domain.open_calls import open_call
 from orchestrator_app.domain.planning import Graph, Progress, next_step, node_input, run_output
 from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, WaitRecord
 from orchestrator_app.domain.runs import (
@@ -128,8 +129,26 @@ class Segment:
         if waiting:
             now = self.parts.clock.now()
             self._notes.add([NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
+            self._stop_outside([self.records[node_id] for node_id in waiting])
             for node_id in waiting:
                 self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
+
+    def _stop_outside(self, records: list[NodeRecord]) -> None:
+        """Tell the platforms that nobody waits any more for what these nodes have begun there."""
+        calls = [
+            open_call(
+                self.run.run_id,
+                self.graph.nodes[record.node_id],
+                record.memo,
+                callback_token=next((wait.token for wait in self.waits_of(record.node_id)), ""),
+                started_at=record.started_at or 0,
+            )
+            for record in records
+            if record.attempt_is_open or record.memo
+        ]
+        self.parts.stops.begin(
+            self.run.workspace_id, self.run.run_id, [call for call in calls if call is not None]
+        )
 
     def _start_due(self, ready: tuple[str, ...]) -> None:
         busy = set(self.tasks.values())
@@ -178,8 +197,11 @@ class Segment:
     def _is_due(self, record: NodeRecord, now: int) -> bool:
         if record.wake_at is not None and record.wake_at <= now:
             return True
-        return record.wait_reason == "callback" and any(
-            wait.has_arrived for wait in self.waits_of(record.node_id)
+        # While a platform cannot be asked what a callback means, only the time tells when to try again.
+        return (
+            record.wait_reason == "callback"
+            and "asksAgain" not in record.memo
+            and any(wait.has_arrived for wait in self.waits_of(record.node_id))
         )
 
     def waits_of(self, node_id: str) -> list[WaitRecord]:
@@ -290,7 +312,9 @@ class Segment:
         facts += self._node_ends(now)
         facts.append(Logged(failure.message, now, level="error"))
         facts.append(RunEnded(RunState.FAILED, now, failure=failure))
+        open_nodes = [record for record in self.records.values() if not record.state.is_end]
         await self._notes.commit(facts)
+        self._stop_outside(open_nodes)
 
     async def _abandon_tasks(self) -> None:
         """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""

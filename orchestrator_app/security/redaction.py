@@ -51,6 +51,16 @@ _TOKENS = tuple(
     )
 )
 _LEAST_TOKEN_LENGTH = 14
+# Addresses that start a workflow for anybody who knows them: Zapier's Catch Hooks (also through a proxy) and Make's
+# custom webhooks. The host stays readable; a slash may be escaped for JSON or for a query.
+_SLASH = r"(?:\\{0,4}/|%(?:25)?2F)"
+_HOOKS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"({_SLASH}hooks{_SLASH}catch{_SLASH})\w(?:[\w~-]|{_SLASH}(?=\w))*",
+        rf"((?:(?<![\w-])|(?<=2F))hook(?:\.[\w-]{{1,40}}){{0,4}}\.(?:make|integromat|celonis)\.com(?::\d{{1,5}})?{_SLASH})\w[\w~-]*",
+    )
+)
 # These begin where a run of such characters begins, and nowhere within it: trying each place would take hours.
 _THREE_PARTS = re.compile(r"(?<![\w-])[\w-]{11,}\.[\w-]{8,}(?:\.[\w-]*)?")
 _USER_INFO = re.compile(r"(://)[^/?#\s\"'<>@]*(?:@[^/?#\s\"'<>@]*)*(?=@)")
@@ -159,6 +169,7 @@ def _without_lookalikes(text: str) -> str:
         for start, pattern in _TOKENS:
             if start in text:
                 text = pattern.sub(MASK, text)
+        text = _without_hook_addresses(text)
     if "eyJ" in text:
         text = _THREE_PARTS.sub(_mask_web_token, text)
     if "@" in text and "://" in text:
@@ -171,6 +182,13 @@ def _without_lookalikes(text: str) -> str:
             text = _mask_quoted(text)
     if " " in text:
         text = _SCHEME.sub(rf"\1 {MASK}", text)
+    return text
+
+
+def _without_hook_addresses(text: str) -> str:
+    if "ook" in text or "OOK" in text:
+        for pattern in _HOOKS:
+            text = pattern.sub(rf"\1{MASK}", text)
     return text
 
 

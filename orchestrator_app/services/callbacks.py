@@ -20,6 +20,7 @@ from orchestrator_app.storage.payloads import loads
 from orchestrator_app.storage.sql import Connection
 
 TOKEN_KEY = "correlationToken"  # noqa: S105 - the name of a key, not a token
+CHAT_KEY = "chatId"
 MAX_REPORTED_ERRORS = 20
 
 
@@ -41,11 +42,13 @@ class Callbacks:
         self._token_hash = token_hash
         self._now = now
 
-    async def receive(self, run_id: str, token: str, body: JsonValue) -> Literal["accepted", "duplicate"]:
+    async def receive(
+        self, run_id: str | None, token: str, body: JsonValue
+    ) -> Literal["accepted", "duplicate"]:
         """Store a callback and wake its run; the answer is given once it is on disk.
 
         Args:
-            run_id: Run named in the address.
+            run_id: Run named in the address; None when the token alone must tell it.
             token: The token, from whichever place it came.
             body: Parsed JSON; the token in it, if any, is not kept.
 
@@ -56,16 +59,26 @@ class Callbacks:
         if not token:
             raise _unknown()
         kept = (
-            {key: value for key, value in body.items() if key != TOKEN_KEY}
+            {
+                key: value
+                for key, value in body.items()
+                if key != TOKEN_KEY and not (key == CHAT_KEY and value == token)
+            }
             if isinstance(body, dict)
             else body
         )
         digest, now = self._token_hash(token), self._now()
 
-        schema = await self._database.read(lambda connection: _schema_of(connection, run_id, digest))
+        def work(connection: Connection) -> tuple[str | None, JsonValue]:
+            named = rows.run_of(connection, digest) if run_id is None else run_id
+            return named, _schema_of(connection, named, digest) if named else None
+
+        named, schema = await self._database.read(work)
+        if named is None:
+            raise _unknown()
         _check_schema(schema, kept)
         # What is on disk must wake its run, also when the caller has left meanwhile.
-        return await asyncio.shield(self._store(run_id, digest, kept, now))
+        return await asyncio.shield(self._store(named, digest, kept, now))
 
     async def _store(
         self, run_id: str, digest: str, body: JsonValue, now: int

@@ -3,21 +3,27 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
-from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
+from orchestrator_app.errors import Conflict, CredentialUnreadable, NotFound
 from orchestrator_app.providers.base import Provider
-from orchestrator_app.providers.calls import origin_of
-from orchestrator_app.providers.connection import Connection, ConnectionCheck
+from orchestrator_app.providers.connection import Choice, Connection, ConnectionCheck
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.security.vault import Vault
-from orchestrator_app.services.credentials import checked_values, secret_keys
+from orchestrator_app.services.connection_secrets import ConnectionSecrets
+from orchestrator_app.services.connection_views import connection_view, provider_view, usage_of
+from orchestrator_app.services.credentials import (
+    changed_values,
+    checked_values,
+    leads_elsewhere,
+    secret_keys,
+)
 from orchestrator_app.services.names import checked_name
 from orchestrator_app.services.views import ConnectionView, ProviderView
+from orchestrator_app.services.workflow_views import ConnectionUsage
 from orchestrator_app.storage import connections as rows
+from orchestrator_app.storage import snapshots, workflows
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.payloads import dumps, loads
 from orchestrator_app.storage.sql import Connection as DatabaseConnection
 
 # An opened connection is kept this long, so that a burst of calls does not read and decrypt it each time.
@@ -25,7 +31,11 @@ KEPT_SECONDS = 10.0
 
 
 class Connections:
-    """Use cases around stored connections. Secrets go in and never come out but into a provider's call."""
+    """Use cases around stored connections. Secrets go in and never come out but into a provider's call.
+
+    Attributes:
+        syncing: Ids of the connections whose workflows are being read now; ``WorkflowSync`` keeps it.
+    """
 
     def __init__(
         self,
@@ -38,12 +48,13 @@ class Connections:
         new_id: Callable[[], str],
     ) -> None:
         self._database = database
-        self._vault = vault
+        self._secrets = ConnectionSecrets(vault)
         self._providers = providers
         self._hub = hub
         self._now = now
         self._new_id = new_id
         self._opened: dict[tuple[str, str], tuple[float, Connection]] = {}
+        self.syncing: set[str] = set()
 
     # --- for people ---
 
@@ -51,31 +62,22 @@ class Connections:
         """All platforms with their connections."""
         stored = await self.list(workspace_id)
         return tuple(
-            ProviderView(
-                key=provider.key,
-                title=provider.title,
-                capabilities=tuple(sorted(capability.value for capability in provider.capabilities)),
-                fields=tuple(
-                    {
-                        "key": field.key,
-                        "label": field.label,
-                        "help": field.help,
-                        "isSecret": field.is_secret,
-                        "isOrigin": field.is_origin,
-                        "required": field.required,
-                        "placeholder": field.placeholder,
-                    }
-                    for field in provider.credential_fields
-                ),
-                connections=tuple(view for view in stored if view.provider == provider.key),
-            )
+            provider_view(provider, tuple(view for view in stored if view.provider == provider.key))
             for provider in self._providers.values()
         )
 
     async def list(self, workspace_id: str) -> tuple[ConnectionView, ...]:
         """All connections of the workspace."""
-        found = await self._database.read(lambda connection: rows.list_connections(connection, workspace_id))
-        return tuple(self._view(row) for row in found)
+
+        def work(
+            connection: DatabaseConnection,
+        ) -> tuple[list[rows.ConnectionRow], dict[str, workflows.SyncRow]]:
+            return rows.list_connections(connection, workspace_id), workflows.syncs(connection, workspace_id)
+
+        # Asked before the rows are read: who is told that a reading is over must see all that it found.
+        syncing = frozenset(self.syncing)
+        found, syncs = await self._database.read(work)
+        return tuple(self._view(row, syncs.get(row.id), syncing) for row in found)
 
     async def get(self, workspace_id: str, connection_id: str) -> ConnectionView:
         """One connection.
@@ -83,7 +85,30 @@ class Connections:
         Raises:
             NotFound: There is none by that id here.
         """
-        return self._view(await self._row(workspace_id, connection_id))
+
+        def work(
+            connection: DatabaseConnection,
+        ) -> tuple[rows.ConnectionRow | None, workflows.SyncRow | None]:
+            row = rows.get(connection, workspace_id, connection_id)
+            return row, workflows.syncs(connection, workspace_id).get(connection_id)
+
+        syncing = frozenset(self.syncing)
+        row, sync = await self._database.read(work)
+        if row is None:
+            raise _not_found()
+        return self._view(row, sync, syncing)
+
+    async def usage(self, workspace_id: str, connection_id: str) -> tuple[ConnectionUsage, ...]:
+        """The orchestrators whose newest version uses the connection, by name.
+
+        Raises:
+            NotFound: There is none by that id here.
+        """
+        await self._row(workspace_id, connection_id)
+        found = await self._database.read(
+            lambda connection: rows.graphs_naming(connection, workspace_id, connection_id)
+        )
+        return usage_of(connection_id, found)
 
     async def connect(
         self, workspace_id: str, provider_key: str, *, name: str, credentials: Mapping[str, str]
@@ -98,7 +123,7 @@ class Connections:
         values = checked_values(provider, credentials)
         name = checked_name(name or provider.title)
         connection_id, now = self._new_id(), self._now()
-        settings, secrets = self._split(provider, values, workspace_id, connection_id)
+        settings, secrets = self._secrets.seal(provider, values, workspace_id, connection_id)
 
         def work(connection: DatabaseConnection) -> None:
             stored = rows.insert(
@@ -133,31 +158,10 @@ class Connections:
         """
         row = await self._row(workspace_id, connection_id)
         provider = self._provider(row.provider)
-        present = self._readable_values(row)
-        hidden = secret_keys(provider)
-        given = {key: value for key, value in credentials.items() if value or key not in hidden}
-        moved = [
-            field.label
-            for field in provider.credential_fields
-            if field.is_origin
-            and given.get(field.key, "").strip()
-            and origin_of(given[field.key]) != origin_of(present.get(field.key, ""))
-        ]
-        kept_secrets = [
-            field
-            for field in provider.credential_fields
-            if field.is_secret and present.get(field.key) and field.key not in given
-        ]
-        if moved and kept_secrets:
-            message = f"{' and '.join(moved)} changed, so enter {kept_secrets[0].label} again."
-            raise InvalidInput(
-                message,
-                hint="A key is only ever sent to the address it was entered for.",
-                errors=[{"field": kept_secrets[0].key, "message": message}],
-            )
-        values = checked_values(provider, present | given)
+        present = self._secrets.readable_values(row)
+        values = changed_values(provider, present, credentials)
         new_name = checked_name(name) if name is not None else row.name
-        settings, secrets = self._split(provider, values, workspace_id, connection_id)
+        settings, secrets = self._secrets.seal(provider, values, workspace_id, connection_id)
         now = self._now()
 
         def work(connection: DatabaseConnection) -> None:
@@ -172,6 +176,9 @@ class Connections:
             )
             if not stored:
                 raise _name_taken(provider, new_name)
+            if leads_elsewhere(provider, present, values):
+                workflows.forget(connection, connection_id)
+                snapshots.forget(connection, connection_id)
 
         await self._database.write(work)
         self._opened.pop((workspace_id, connection_id), None)
@@ -192,35 +199,76 @@ class Connections:
         self._opened.pop((workspace_id, connection_id), None)
         self._hub.publish(Change("connection", workspace_id, connection_id))
 
-    async def test(self, provider_key: str, credentials: Mapping[str, str]) -> ConnectionCheck:
+    async def test(
+        self,
+        provider_key: str,
+        credentials: Mapping[str, str],
+        *,
+        workspace_id: str = "",
+        connection_id: str = "",
+    ) -> ConnectionCheck:
         """Try credentials without storing them.
 
+        With a stored connection, what is not given is taken from it, and so is a secret given empty.
+
         Raises:
-            InvalidInput: A field is missing, unknown or not acceptable.
+            NotFound: There is no such provider, or the stored connection is not there.
+            InvalidInput: A field is missing, unknown or not acceptable, or the address changed and the secret was not
+                entered again.
         """
         provider = self._provider(provider_key)
-        connection = Connection("", provider.key, provider.title, checked_values(provider, credentials))
-        return await self._tried(provider, connection)
+        if connection_id:
+            row = await self._row(workspace_id, connection_id)
+            if row.provider != provider.key:
+                raise _not_found()
+            values = changed_values(provider, self._secrets.readable_values(row), credentials)
+        else:
+            values = checked_values(provider, credentials)
+        return await self._tried(provider, Connection("", provider.key, provider.title, values))
 
     async def check(self, workspace_id: str, connection_id: str) -> ConnectionCheck:
-        """Try a stored connection and remember how it fares.
+        """Try a stored connection and remember how it fares, unless it is changed meanwhile.
 
         Raises:
             NotFound: There is none by that id here.
+            CredentialUnreadable: No key opens it.
         """
         connection = await self.open(workspace_id, connection_id)
-        outcome = await self._tried(self._provider(connection.provider), connection)
-        await self.mark(workspace_id, connection_id, outcome.status, outcome.detail)
+        provider = self._provider(connection.provider)
+        if not provider.credential_fields:
+            return await self._tried(provider, connection)
+        updated_date = (await self._row(workspace_id, connection_id)).updated_date
+        outcome = await self._tried(provider, connection)
+        await self.mark(
+            workspace_id, connection_id, outcome.status, outcome.detail, updated_date=updated_date
+        )
         return outcome
 
     # --- for calls ---
 
-    async def mark(self, workspace_id: str, connection_id: str, status: str, detail: str) -> None:
-        """Remember what was seen of a connection; open pages learn it at once."""
+    async def mark(
+        self,
+        workspace_id: str,
+        connection_id: str,
+        status: str,
+        detail: str,
+        *,
+        updated_date: int | None = None,
+    ) -> None:
+        """Remember what was seen of a connection; open pages learn it at once.
+
+        With ``updated_date`` it counts only if the connection is still the one of that time.
+        """
         now = self._now()
         await self._database.write(
             lambda connection: rows.set_status(
-                connection, workspace_id, connection_id=connection_id, status=status, detail=detail, now=now
+                connection,
+                workspace_id,
+                connection_id=connection_id,
+                status=status,
+                detail=detail,
+                now=now,
+                updated_date=updated_date,
             )
         )
         self._hub.publish(Change("connection", workspace_id, connection_id, now))
@@ -238,14 +286,9 @@ class Connections:
         if connection_id in self._providers and not self._providers[connection_id].credential_fields:
             return Connection(connection_id, connection_id, self._providers[connection_id].title)
         row = await self._row(workspace_id, connection_id)
-        opened = Connection(row.id, row.provider, row.name, self._values(row))
+        opened = Connection(row.id, row.provider, row.name, self._secrets.values(row))
         self._opened[workspace_id, connection_id] = (time.monotonic(), opened)
         return opened
-
-    def opened(self, workspace_id: str, connection_id: str) -> Connection | None:
-        """The connection if a call opened it lately."""
-        known = self._opened.get((workspace_id, connection_id))
-        return known[1] if known else None
 
     def secrets_of(self, connection: Connection) -> tuple[str, ...]:
         """The secret values of an opened connection."""
@@ -268,61 +311,37 @@ class Connections:
             raise _not_found()
         return row
 
-    def _split(
-        self, provider: Provider, values: Mapping[str, str], workspace_id: str, connection_id: str
-    ) -> tuple[str, str]:
-        keys = secret_keys(provider)
-        plain = {key: value for key, value in values.items() if key not in keys}
-        secret = {key: value for key, value in values.items() if key in keys}
-        return dumps(dict(plain)), self._vault.seal(
-            dumps(dict(secret)), row=_vault_row(workspace_id, connection_id)
-        )
-
-    def _values(self, row: rows.ConnectionRow) -> dict[str, str]:
-        opened = self._vault.open_sealed(row.secrets, row=_vault_row(row.workspace_id, row.id))
-        plain: dict[str, str] = loads(row.settings)
-        secret: dict[str, str] = loads(opened)
-        return plain | secret
-
-    def _readable_values(self, row: rows.ConnectionRow) -> dict[str, str]:
-        """The values; of a row that no key opens those that are no secrets, so that the others can be entered anew."""
-        try:
-            return self._values(row)
-        except CredentialUnreadable:
-            plain: dict[str, str] = loads(row.settings)
-            return plain
-
     async def _tried(self, provider: Provider, connection: Connection) -> ConnectionCheck:
         """What a test says, without secrets that the platform sends back."""
         outcome = await provider.test(connection)
-        return replace(outcome, detail=Redactor(self.secrets_of(connection)).text(outcome.detail))
-
-    def _view(self, row: rows.ConnectionRow) -> ConnectionView:
-        secrets_set: tuple[str, ...] = ()
-        status, detail = row.status, row.status_detail
-        try:
-            sealed = self._vault.open_sealed(row.secrets, row=_vault_row(row.workspace_id, row.id))
-        except CredentialUnreadable as error:
-            status, detail = "unreadable", f"{error.message} {error.hint}".strip()
-        else:
-            opened: dict[str, Any] = loads(sealed)
-            secrets_set = tuple(sorted(key for key, value in opened.items() if value))
-        return ConnectionView(
-            id=row.id,
-            provider=row.provider,
-            name=row.name,
-            settings=loads(row.settings),
-            secrets_set=secrets_set,
-            status=status,
-            status_detail=detail,
-            checked_date=row.checked_date,
-            created_date=row.created_date,
-            updated_date=row.updated_date,
+        redactor = Redactor(self.secrets_of(connection))
+        return replace(
+            outcome,
+            detail=redactor.text(outcome.detail),
+            choices={
+                key: tuple(Choice(choice.value, redactor.text(choice.label)) for choice in choices)
+                for key, choices in outcome.choices.items()
+            },
+            facts=tuple((redactor.text(label), redactor.text(text)) for label, text in outcome.facts),
         )
 
-
-def _vault_row(workspace_id: str, connection_id: str) -> str:
-    return f"provider_connection|secrets|{connection_id}|{workspace_id}"
+    def _view(
+        self, row: rows.ConnectionRow, sync: workflows.SyncRow | None, syncing: frozenset[str]
+    ) -> ConnectionView:
+        values: dict[str, str] | None = None
+        unreadable = ""
+        try:
+            values = self._secrets.values(row)
+        except CredentialUnreadable as error:
+            unreadable = f"{error.message} {error.hint}".strip()
+        return connection_view(
+            row,
+            self._providers.get(row.provider),
+            values,
+            sync,
+            unreadable=unreadable,
+            is_syncing=row.id in syncing,
+        )
 
 
 def _not_found() -> NotFound:

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
-from orchestrator_app.domain.node_kinds import PLAIN_PROVIDERS
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import (
     CredentialRefused,
@@ -15,11 +14,17 @@ from orchestrator_app.errors import (
     ProviderRefused,
     Unavailable,
 )
-from orchestrator_app.providers.base import Provider
+from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.services.connections import Connections
+
+_WORDS = {
+    Capability.POLL: "asking how an execution fares",
+    Capability.CALLBACK: "calling back",
+    Capability.CANCEL: "stopping an execution",
+}
 
 
 class Gateway:
@@ -29,10 +34,34 @@ class Gateway:
         self._providers = providers
         self._connections = connections
 
-    def capabilities(self, provider: str) -> frozenset[str]:
+    async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
+        """See the port. Of a connection that cannot be opened all is expected: the call itself says what is wrong."""
+        provider = self._providers.get(call.provider)
+        if provider is None:
+            return frozenset()
+        try:
+            _, connection = await self._open(workspace_id, call, "execute")
+        except OrchestratorError:
+            return frozenset(capability.value for capability in provider.capabilities)
+        return frozenset(capability.value for capability in provider.capabilities_of(connection))
+
+    async def refusal(self, workspace_id: str, call: RemoteCall, capability: str) -> ProviderError:
+        """See the port."""
+        provider, _ = await self._open(workspace_id, call, capability)
+        wanted = Capability(capability)
+        if wanted not in provider.capabilities:
+            return provider.refusal(wanted)
+        return NotSupported(
+            f"{provider.title} does not offer this with this kind of connection: {_WORDS.get(wanted, capability)}.",
+            hint=f"It works with: {provider.limits[wanted]}." if wanted in provider.limits else "",
+            provider=provider.key,
+            operation=capability,
+        )
+
+    def looks_per_minute(self, provider: str) -> int:
         """See the port."""
         known = self._providers.get(provider)
-        return frozenset(capability.value for capability in known.capabilities) if known else frozenset()
+        return known.looks_per_minute if known else Provider.looks_per_minute
 
     async def execute(self, workspace_id: str, call: RemoteCall) -> RemoteAnswer:
         """See the port."""
@@ -55,15 +84,27 @@ class Gateway:
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "poll")
-        redactor = self._redactor(connection)
+        redactor = self._redactor(connection, call.callback_token)
         async with self._keeping_in(workspace_id, connection, redactor):
             look = await provider.poll(connection, call, memo)
-        return replace(
-            look,
-            output=redactor.value(look.output, known_only=True),
-            link=redactor.text(look.link, known_only=True),
-            message=redactor.text(look.message),
-        )
+        return _without_secrets(look, redactor)
+
+    async def called_back(
+        self, workspace_id: str, call: RemoteCall, memo: JsonObject, body: JsonValue
+    ) -> RemoteLook:
+        """See the port."""
+        provider, connection = await self._open(workspace_id, call, "callback")
+        redactor = self._redactor(connection, call.callback_token)
+        async with self._keeping_in(workspace_id, connection, redactor):
+            look = await provider.called_back(connection, call, memo, body)
+        return _without_secrets(look, redactor)
+
+    async def cancel(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> str:
+        """See the port."""
+        provider, connection = await self._open(workspace_id, call, "cancel")
+        redactor = self._redactor(connection, call.callback_token)
+        async with self._keeping_in(workspace_id, connection, redactor):
+            return redactor.text(await provider.cancel(connection, call, memo))
 
     @asynccontextmanager
     async def _keeping_in(
@@ -80,11 +121,13 @@ class Gateway:
                 await self._connections.mark(workspace_id, connection.id, "refused", error.message)
             raise
 
-    def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
-        """See the port."""
-        opened = self._connections.opened(workspace_id, call.connection_id)
-        secrets = [*(self._connections.secrets_of(opened) if opened else ()), call.callback_token]
-        return Redactor([secret for secret in secrets if secret]).value(value)
+    async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
+        """See the port. A connection that cannot be opened has no secrets that could be sent."""
+        try:
+            _, connection = await self._open(workspace_id, call, "execute")
+        except OrchestratorError:
+            connection = None
+        return self._redactor(connection, call.callback_token).value(value)
 
     def _redactor(self, connection: Connection | None, *further: str) -> Redactor:
         secrets = self._connections.secrets_of(connection) if connection else ()
@@ -94,8 +137,6 @@ class Gateway:
         self, workspace_id: str, call: RemoteCall, operation: str
     ) -> tuple[Provider, Connection | None]:
         provider = self._providers.get(call.provider)
-        if provider is None and call.provider in PLAIN_PROVIDERS and call.url:
-            return self._providers["custom"], None
         if provider is None:
             known = ", ".join(self._providers)
             raise NotSupported(
@@ -129,8 +170,7 @@ def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) 
     """A stored secret goes only to the origins it was entered for."""
     if not call.url:
         return
-    bound = (connection.values.get(field.key, "") for field in provider.credential_fields if field.is_origin)
-    allowed = {origin_of(address) for address in bound} - {""}
+    allowed = provider.bound_origins(connection)
     origin = origin_of(call.url)
     if origin not in allowed:
         raise ProviderRefused(
@@ -140,3 +180,12 @@ def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) 
             provider=provider.key,
             operation="execute",
         )
+
+
+def _without_secrets(look: RemoteLook, redactor: Redactor) -> RemoteLook:
+    return replace(
+        look,
+        output=redactor.value(look.output, known_only=True),
+        link=redactor.text(look.link, known_only=True),
+        message=redactor.text(look.message),
+    )

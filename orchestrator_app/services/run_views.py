@@ -68,10 +68,18 @@ def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
             ended_date=node.ended_date,
             wait_reason=node.wait_reason,
             message=(node.failure or {}).get("message", ""),
+            says=str(node.memo.get("says", "")),
+            waits_since=_started_outside(node),
         )
         for node in nodes
     )
     return RunLive(run_summary(row), statuses, _edge_states(graph, nodes))
+
+
+def _started_outside(node: rows.NodeRow) -> int | None:
+    call = node.memo.get("call")
+    started = call.get("startedAt") if isinstance(call, dict) else None
+    return started if isinstance(started, int) else None
 
 
 def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl) -> RunDetail:

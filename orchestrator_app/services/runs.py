@@ -8,11 +8,14 @@ from functools import lru_cache
 
 from orchestrator_app.domain.definition import Definition, from_stored
 from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.open_calls import open_call
 from orchestrator_app.domain.ports import ClaimedRun, Dispatcher
+from orchestrator_app.domain.remote import OpenCall
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.domain.validation import Validation, validate
 from orchestrator_app.errors import Conflict, InvalidDefinition, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub, Subscription
+from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security.json_input import check_json
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
@@ -41,6 +44,7 @@ class Runs:
         *,
         callback_url: Callable[[str, str], str],
         unseal: Callable[[str, str], str],
+        stops: OutsideStops,
         now: Callable[[], int],
         new_id: Callable[[], str],
     ) -> None:
@@ -49,6 +53,7 @@ class Runs:
         self._hub = hub
         self._callback_url = callback_url
         self._unseal = unseal
+        self._stops = stops
         self._now = now
         self._new_id = new_id
 
@@ -295,7 +300,7 @@ class Runs:
         return RunState(state).is_end
 
     async def cancel(self, workspace_id: str, run_id: str) -> RunSummary:
-        """End a run now. Calls under way are cut; whether they had an effect outside stays unknown.
+        """End a run now. Calls under way are cut, and the platforms are told to stop what it has begun there.
 
         Raises:
             NotFound: There is none by that id here.
@@ -303,19 +308,39 @@ class Runs:
         """
         now = self._now()
 
-        def work(connection: Connection) -> tuple[rows.RunRow, bool]:
-            was_open = rows.cancel(connection, workspace_id, run_id, now)
-            return _found(rows.get(connection, workspace_id, run_id)), was_open
+        def work(connection: Connection) -> tuple[rows.RunRow, list[OpenCall] | None]:
+            calls = rows.cancel(connection, workspace_id, run_id, now)
+            row = _found(rows.get(connection, workspace_id, run_id))
+            return row, None if calls is None else self._open_calls(connection, row, calls)
 
         async def end() -> RunSummary:
-            row, was_open = await self._database.write(work)
-            if not was_open:
+            row, calls = await self._database.write(work)
+            if calls is None:
                 raise Conflict(f"The run has ended already: {row.state}.", hint="Nothing needs to be done.")
             self._dispatcher.cancel_hint(run_id)
             self._hub.publish(Change("run", workspace_id, run_id, row.seq, row.orchestrator_id, is_end=True))
+            self._stops.begin(workspace_id, run_id, calls)
             return run_summary(row)
 
         return await asyncio.shield(end())
+
+    def _open_calls(
+        self, connection: Connection, run: rows.RunRow, found: Sequence[rows.OpenCallRow]
+    ) -> list[OpenCall]:
+        """The calls that may still have something going on outside, as their platforms must be told of them."""
+        if not found:
+            return []
+        definition = from_stored(payloads.loads(rows.definition_of(connection, run.version_id)))
+        calls: list[OpenCall] = []
+        for row in found:
+            node = definition.node(row.node_id)
+            token = self._unseal(row.token_sealed, row.wait_id) if row.wait_id else ""
+            call = node and open_call(
+                run.id, node, row.memo, callback_token=token, started_at=row.started_date
+            )
+            if call:
+                calls.append(call)
+        return calls
 
     async def rerun(
         self, workspace_id: str, run_id: str, *, data: JsonValue = None, trigger: str

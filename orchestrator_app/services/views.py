@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from orchestrator_app.domain.definition import Problem
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.services.workflow_views import SyncView
 
 Item = TypeVar("Item")
 
@@ -122,7 +123,11 @@ class NodeRunView:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """What the canvas shows of a node while it runs."""
+    """What the canvas shows of a node while it runs.
+
+    While it waits for an execution outside, ``says`` is what the last look said of it, and ``waits_since`` tells when
+    the execution was started.
+    """
 
     node_id: str
     state: str
@@ -131,6 +136,8 @@ class NodeStatus:
     ended_date: int | None
     wait_reason: str | None
     message: str
+    says: str = ""
+    waits_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,10 @@ class RunDetail:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionView:
-    """A stored connection without its secrets; ``secrets_set`` names those that are stored."""
+    """A stored connection without its secrets; ``secrets_set`` names those that are stored.
+
+    ``capabilities`` are those of this very connection. ``sync`` is None when it lists no workflows.
+    """
 
     id: str
     provider: str
@@ -169,14 +179,21 @@ class ConnectionView:
     checked_date: int | None
     created_date: int
     updated_date: int
+    capabilities: tuple[str, ...] = ()
+    sync: SyncView | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderView:
-    """A platform: what it can do, the fields of its form, and how its connections fare."""
+    """A platform: what it can do, the fields of its form, and how its connections fare.
+
+    ``limits`` says of a capability where it holds only partly, ``refusals`` why one is missing.
+    """
 
     key: str
     title: str
     capabilities: tuple[str, ...]
     fields: tuple[dict[str, Any], ...]
     connections: tuple[ConnectionView, ...] = field(default=())
+    limits: dict[str, str] = field(default_factory=dict[str, str])
+    refusals: dict[str, str] = field(default_factory=dict[str, str])

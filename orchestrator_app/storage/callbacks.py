@@ -13,15 +13,18 @@ _FIND = text(
     " FROM callback_wait w JOIN orchestrator_run r ON r.id = w.run_id"
     " WHERE w.token_hash = :token_hash AND w.run_id = :run_id"
 )
+_RUN_OF = text("SELECT run_id FROM callback_wait WHERE token_hash = :token_hash")
 # Whoever changes a run or what belongs to it locks the run's row first: so nothing changes between the following
 # statements, and two processes never wait for each other. SQLite has one writer and leaves the lock out.
-_LOCK_RUN = text("SELECT id FROM orchestrator_run WHERE id = :run_id", on_postgresql="FOR NO KEY UPDATE")
+LOCK_RUN = text("SELECT id FROM orchestrator_run WHERE id = :run_id", on_postgresql="FOR NO KEY UPDATE")
 _RECEIVE = text(
     "UPDATE callback_wait SET received_date = :now, body = :body"
     " WHERE run_id = :run_id AND token_hash = :token_hash AND received_date IS NULL AND closed_date IS NULL"
 )
 _WAKE = text(
-    "UPDATE orchestrator_run SET wake = wake + 1, seq = seq + 1 WHERE id = :run_id"
+    "UPDATE orchestrator_run SET wake = wake + 1, seq = seq + 1,"
+    # Should the process die before it tells the dispatcher, the run is due at the next start.
+    " wake_at = CASE WHEN state = 'WAITING' THEN :now ELSE wake_at END WHERE id = :run_id"
     " RETURNING workspace_id, orchestrator_id, seq"
 )
 _LOG = text(
@@ -51,6 +54,11 @@ class Received:
     seq: int = 0
 
 
+def run_of(connection: Connection, token_hash: str) -> str | None:
+    """The run that has minted the token, or None."""
+    return connection.execute(_RUN_OF, {"token_hash": token_hash}).scalar_one_or_none()
+
+
 def find_wait(connection: Connection, run_id: str, token_hash: str) -> FoundWait | None:
     """The wait of this run that has the token, or None."""
     row = connection.execute(_FIND, {"run_id": run_id, "token_hash": token_hash}).one_or_none()
@@ -69,7 +77,7 @@ def receive(connection: Connection, run_id: str, token_hash: str, body: JsonValu
         is no such token in this run, or nobody waits for it any more.
     """
     key = {"run_id": run_id, "token_hash": token_hash, "now": now}
-    connection.execute(_LOCK_RUN, {"run_id": run_id})
+    connection.execute(LOCK_RUN, {"run_id": run_id})
     wait = find_wait(connection, run_id, token_hash)
     if wait is None or not wait.is_open:
         return Received("duplicate" if wait is not None and wait.has_arrived else "unknown")

@@ -2,33 +2,35 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, assert_never
+from typing import Any, Protocol
 
 from orchestrator_app.domain.definition import Definition, from_stored
 from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, OpenRun, WaitRecord
 from orchestrator_app.domain.runs import (
-    AttemptEnded,
-    AttemptStarted,
     Fact,
     Failure,
     Logged,
-    NodeEnded,
-    NodeParked,
-    NodeStarted,
     NodeState,
     RunEnded,
     RunState,
-    WaitOpened,
 )
 from orchestrator_app.errors import LeaseLost
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.facts import FactWriter, Seal
 from orchestrator_app.storage.sql import Connection, text
 
 CACHED_DEFINITIONS = 256
 
-Seal = Callable[[str, str], str]
-Changed = Callable[[str, str, str, int, bool], None]
+class Changed(Protocol):
+    """Told after every commit about a run."""
+
+    def __call__(
+        self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False
+    ) -> None:
+        """The run has a newer state on disk; ``is_end`` when that is its last."""
+        ...
+
 
 _CLAIM = text(
     "UPDATE orchestrator_run SET epoch = epoch + 1, seq = seq + 1, owner = :owner, state = 'RUNNING', wake_at = NULL,"
@@ -43,12 +45,17 @@ _END = text(
     "UPDATE orchestrator_run SET seq = seq + 1, state = :state, failure = :failure, ended_date = :at, wake_at = NULL"
     " WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
 )
-_SET_OUTPUT = text("UPDATE orchestrator_run SET output = :output WHERE id = :id")
 _PARK = text(
     "UPDATE orchestrator_run SET seq = seq + 1, state = 'WAITING', wake_at = :wake_at"
-    " WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' AND wake = :wake RETURNING seq"
+    " WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' AND wake = :wake"
+    # A look may have seen an end just before the worker learnt that its node is parked.
+    " AND NOT EXISTS (SELECT 1 FROM node_run n WHERE n.run_id = :id AND n.state = 'WAITING' AND n.wake_at <= :at)"
+    " RETURNING seq"
 )
 _OWNED = text("SELECT wake FROM orchestrator_run WHERE id = :id AND epoch = :epoch AND state = 'RUNNING'")
+_WAITING_NODES = text(
+    "SELECT node_id, wake_at, memo FROM node_run WHERE run_id = :id AND state = 'WAITING' AND look_at IS NULL"
+)
 _NODES = text(
     "SELECT node_id, state, attempt, input, output, handles, failure, wait_reason, wake_at, memo, started_date,"
     " ended_date FROM node_run WHERE run_id = :id"
@@ -57,52 +64,8 @@ _OPEN_ATTEMPTS = text("SELECT node_id, number FROM attempt WHERE run_id = :id AN
 _WAITS = text(
     "SELECT id, node_id, number, token_sealed, body, received_date FROM callback_wait WHERE run_id = :id ORDER BY id"
 )
-_NODE_STARTED = text(
-    "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, started_date)"
-    " VALUES (:run_id, :node_id, 0, 'RUNNING', 0, :seq, :input, :at)"
-    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = 'RUNNING', seq = :seq, input = :input"
-    " WHERE node_run.ended_date IS NULL"
-)
-_ATTEMPT_STARTED = text(
-    "INSERT INTO attempt (run_id, node_id, iteration, number, request, started_date)"
-    " VALUES (:run_id, :node_id, 0, :number, :request, :at) ON CONFLICT DO NOTHING"
-)
-_NODE_ATTEMPT = text(
-    "UPDATE node_run SET state = 'RUNNING', attempt = :number, seq = :seq, wait_reason = NULL, wake_at = NULL"
-    " WHERE run_id = :run_id AND node_id = :node_id AND iteration = 0 AND ended_date IS NULL"
-)
-_ATTEMPT_ENDED = text(
-    "UPDATE attempt SET ended_date = :at, status_code = :status_code, response = :response, failure = :failure,"
-    " next_try_at = :next_try_at"
-    " WHERE run_id = :run_id AND node_id = :node_id AND iteration = 0 AND number = :number AND ended_date IS NULL"
-)
-_NODE_PARKED = text(
-    "UPDATE node_run SET state = 'WAITING', seq = :seq, wait_reason = :reason, wake_at = :wake_at, memo = :memo"
-    " WHERE run_id = :run_id AND node_id = :node_id AND iteration = 0 AND ended_date IS NULL"
-)
-_NODE_ENDED = text(
-    "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, output, handles, failure,"
-    " started_date, ended_date)"
-    " VALUES (:run_id, :node_id, 0, :state, 0, :seq, :input, :output, :handles, :failure, :started, :at)"
-    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = :state, seq = :seq, output = :output,"
-    " handles = :handles, failure = :failure, wait_reason = NULL, wake_at = NULL, memo = NULL, ended_date = :at"
-    " WHERE node_run.ended_date IS NULL"
-)
-_WAIT_OPENED = text(
-    "INSERT INTO callback_wait (id, run_id, node_id, number, token_hash, token_sealed, created_date)"
-    " VALUES (:id, :run_id, :node_id, :number, :token_hash, :token_sealed, :at) ON CONFLICT (id) DO NOTHING"
-)
-_WAITS_CLOSED = text(
-    "UPDATE callback_wait SET closed_date = :at"
-    " WHERE run_id = :run_id AND node_id = :node_id AND received_date IS NULL AND closed_date IS NULL"
-)
-_ALL_WAITS_CLOSED = text(
-    "UPDATE callback_wait SET closed_date = :at"
-    " WHERE run_id = :run_id AND received_date IS NULL AND closed_date IS NULL"
-)
-_LOGGED = text(
-    "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
-    " VALUES (:run_id, :seq, :number, :node_id, :level, :message, :at)"
+_NOTED = text(
+    "UPDATE orchestrator_run SET seq = seq + 1 WHERE id = :id RETURNING workspace_id, orchestrator_id, seq"
 )
 _OPEN_RUNS = text(
     "SELECT id, state, wake_at FROM orchestrator_run WHERE state IN ('PENDING', 'RUNNING', 'WAITING') ORDER BY id"
@@ -137,9 +100,8 @@ class SqlCheckpointStore:
         now: Callable[[], int],
     ) -> None:
         self._database = database
-        self._seal = seal
         self._unseal = unseal
-        self._token_hash = token_hash
+        self._facts = FactWriter(seal, token_hash)
         self._changed = changed
         self._now = now
         self._definitions: OrderedDict[str, Definition] = OrderedDict()
@@ -150,7 +112,7 @@ class SqlCheckpointStore:
         head = await self._database.write(lambda connection: connection.execute(_CLAIM, key).one_or_none())
         if head is None:
             return None
-        self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq, False)  # noqa: FBT003
+        self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq)
         # From here on nobody else writes about the run but callbacks, which are looked for again before it is parked.
         # So all that is on disk about it, which may be much, is read beside the writer.
         return await self._database.read(lambda connection: self._claimed(connection, run_id, head))
@@ -204,7 +166,7 @@ class SqlCheckpointStore:
         seq = await self._database.write(lambda connection: self._record(connection, run, facts))
         run.seq = seq
         is_end = any(isinstance(fact, RunEnded) for fact in facts)
-        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq, is_end)
+        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq, is_end=is_end)
 
     def _record(self, connection: Connection, run: ClaimedRun, facts: Sequence[Fact]) -> int:
         end = next((fact for fact in facts if isinstance(fact, RunEnded)), None)
@@ -219,90 +181,16 @@ class SqlCheckpointStore:
         if seq is None:
             raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
         for number, fact in enumerate(facts):
-            self._write(connection, run, seq, number, fact)
+            self._facts.write(connection, run.run_id, seq, number, fact)
         return seq
-
-    def _write(self, connection: Connection, run: ClaimedRun, seq: int, number: int, fact: Fact) -> None:
-        row: dict[str, Any] = {"run_id": run.run_id, "seq": seq, "at": fact.at}
-        match fact:
-            case NodeStarted():
-                row |= {"node_id": fact.node_id, "input": payloads.store(connection, run.run_id, fact.input)}
-                connection.execute(_NODE_STARTED, row)
-            case AttemptStarted():
-                row |= {
-                    "node_id": fact.node_id,
-                    "number": fact.number,
-                    "request": payloads.dumps(fact.request),
-                }
-                connection.execute(_ATTEMPT_STARTED, row)
-                connection.execute(_NODE_ATTEMPT, row)
-            case AttemptEnded():
-                row |= {
-                    "node_id": fact.node_id,
-                    "number": fact.number,
-                    "status_code": fact.status_code,
-                    "response": payloads.dumps(fact.response) if fact.response is not None else None,
-                    "failure": payloads.dumps(fact.failure.as_json()) if fact.failure else None,
-                    "next_try_at": fact.next_try_at,
-                }
-                connection.execute(_ATTEMPT_ENDED, row)
-            case NodeParked():
-                row |= {
-                    "node_id": fact.node_id,
-                    "reason": fact.reason,
-                    "wake_at": fact.wake_at,
-                    "memo": payloads.dumps(fact.memo),
-                }
-                connection.execute(_NODE_PARKED, row)
-            case NodeEnded():
-                self._write_node_end(connection, run, row, fact)
-            case WaitOpened():
-                row |= {
-                    "id": fact.wait_id,
-                    "node_id": fact.node_id,
-                    "number": fact.number,
-                    "token_hash": self._token_hash(fact.token),
-                    "token_sealed": self._seal(fact.token, fact.wait_id),
-                }
-                connection.execute(_WAIT_OPENED, row)
-            case Logged():
-                row |= {
-                    "number": number,
-                    "node_id": fact.node_id,
-                    "level": fact.level,
-                    "message": payloads.plain(fact.message),
-                }
-                connection.execute(_LOGGED, row)
-            case RunEnded():
-                if fact.output is not None:
-                    output = payloads.store(connection, run.run_id, fact.output)
-                    connection.execute(_SET_OUTPUT, {"id": run.run_id, "output": output})
-                connection.execute(_ALL_WAITS_CLOSED, row)
-            case _:
-                assert_never(fact)
-
-    def _write_node_end(
-        self, connection: Connection, run: ClaimedRun, row: dict[str, Any], fact: NodeEnded
-    ) -> None:
-        row |= {
-            "node_id": fact.node_id,
-            "state": fact.state.value,
-            "input": payloads.store(connection, run.run_id, fact.input),
-            "output": payloads.store(connection, run.run_id, fact.output),
-            "handles": payloads.dumps(list(fact.handles)),
-            "failure": payloads.dumps(fact.failure.as_json()) if fact.failure else None,
-            # What is settled without having begun was never started.
-            "started": fact.at if fact.has_input else None,
-        }
-        connection.execute(_NODE_ENDED, row)
-        connection.execute(_WAITS_CLOSED, row)
 
     async def park(self, run: ClaimedRun, wake_at: int | None, at: int) -> bool:
         """See the port."""
 
         def work(connection: Connection) -> int | None:
             key = {"id": run.run_id, "epoch": run.epoch}
-            seq = connection.execute(_PARK, key | {"wake_at": wake_at, "wake": run.wake}).scalar_one_or_none()
+            parking = {"wake_at": wake_at, "wake": run.wake, "at": at}
+            seq = connection.execute(_PARK, key | parking).scalar_one_or_none()
             if seq is None and connection.execute(_OWNED, key).scalar_one_or_none() is None:
                 raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
             return seq
@@ -311,20 +199,36 @@ class SqlCheckpointStore:
         if seq is None:
             return False
         run.seq = seq
-        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq, False)  # noqa: FBT003
+        self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq)
         return True
 
     async def arrivals(self, run: ClaimedRun) -> list[WaitRecord]:
         """See the port."""
 
-        def work(connection: Connection) -> tuple[int, list[WaitRecord]]:
+        def work(connection: Connection) -> tuple[int, list[WaitRecord], list[Any]]:
             wake = connection.execute(_OWNED, {"id": run.run_id, "epoch": run.epoch}).scalar_one_or_none()
             if wake is None:
                 raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
-            return wake, self._waits(connection, run.run_id)
+            waiting = connection.execute(_WAITING_NODES, {"id": run.run_id}).all()
+            return wake, self._waits(connection, run.run_id), list(waiting)
 
-        run.wake, waits = await self._database.read(work)
+        run.wake, waits, waiting = await self._database.read(work)
+        for row in waiting:
+            known = run.nodes.get(row.node_id)
+            if known is not None and known.state is NodeState.WAITING:
+                known.wake_at, known.memo = row.wake_at, payloads.loads(row.memo) or {}
         return waits
+
+    async def note(self, run_id: str, line: Logged) -> None:
+        """See the port."""
+
+        def work(connection: Connection) -> Any:
+            run = connection.execute(_NOTED, {"id": run_id}).one()
+            self._facts.write(connection, run_id, run.seq, 0, line)
+            return run
+
+        run = await self._database.write(work)
+        self._changed(run.workspace_id, run.orchestrator_id, run_id, run.seq)
 
     async def open_runs(self) -> list[OpenRun]:
         """See the port."""

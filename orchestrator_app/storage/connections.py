@@ -18,6 +18,7 @@ _UPDATE = text(
 _SET_STATUS = text(
     "UPDATE provider_connection SET status = :status, status_detail = :detail, checked_date = :now"
     " WHERE id = :id AND workspace_id = :workspace_id"
+    " AND updated_date = COALESCE(CAST(:updated_date AS BIGINT), updated_date)"
 )
 _DELETE = text("DELETE FROM provider_connection WHERE id = :id AND workspace_id = :workspace_id RETURNING id")
 # The columns are in the order of the fields of ``ConnectionRow``.
@@ -27,6 +28,15 @@ _ALL = (
 )
 _GET = text(_ALL + " AND id = :id")
 _LIST = text(_ALL + " ORDER BY provider, lower(name), id")
+_ALL_STATES = text(
+    "SELECT id, workspace_id, provider, status, checked_date, updated_date FROM provider_connection ORDER BY id"
+)
+# An id is too odd to stand in a graph by chance, so the graphs that are read are those that use it.
+_GRAPHS_NAMING = text(
+    "SELECT o.id, o.name, v.definition FROM orchestrator o JOIN orchestrator_version v ON v.id = o.version_id"
+    " WHERE o.workspace_id = :workspace_id AND o.deleted_date IS NULL AND v.definition LIKE :pattern"
+    " ORDER BY lower(o.name), o.id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,27 @@ class ConnectionRow:
     checked_date: int | None
     created_date: int
     updated_date: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """How a connection was found to fare last, of whatever workspace."""
+
+    id: str
+    workspace_id: str
+    provider: str
+    status: str
+    checked_date: int | None
+    updated_date: int
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRow:
+    """An orchestrator and the JSON text of its newest graph."""
+
+    id: str
+    name: str
+    definition: str
 
 
 def insert(
@@ -105,15 +136,26 @@ def _written_unless_name_is_taken(connection: Connection, statement: Statement, 
 
 
 def set_status(
-    connection: Connection, workspace_id: str, *, connection_id: str, status: str, detail: str, now: int
+    connection: Connection,
+    workspace_id: str,
+    *,
+    connection_id: str,
+    status: str,
+    detail: str,
+    now: int,
+    updated_date: int | None = None,
 ) -> None:
-    """Keep how the connection was found to fare, if it is still there."""
+    """Keep how the connection was found to fare, if it is still there.
+
+    With ``updated_date`` only if it was not changed since.
+    """
     row = {
         "id": connection_id,
         "workspace_id": workspace_id,
         "status": status,
         "detail": payloads.plain(detail),
         "now": now,
+        "updated_date": updated_date,
     }
     connection.execute(_SET_STATUS, row)
 
@@ -133,3 +175,14 @@ def get(connection: Connection, workspace_id: str, connection_id: str) -> Connec
 def list_connections(connection: Connection, workspace_id: str) -> list[ConnectionRow]:
     """All connections of the workspace, by provider and name."""
     return [ConnectionRow(*row) for row in connection.execute(_LIST, {"workspace_id": workspace_id})]
+
+
+def all_states(connection: Connection) -> list[ConnectionState]:
+    """How every connection fares."""
+    return [ConnectionState(*row) for row in connection.execute(_ALL_STATES)]
+
+
+def graphs_naming(connection: Connection, workspace_id: str, connection_id: str) -> list[GraphRow]:
+    """The orchestrators whose newest graph has the id of the connection somewhere."""
+    values = {"workspace_id": workspace_id, "pattern": f"%{connection_id}%"}
+    return [GraphRow(*row) for row in connection.execute(_GRAPHS_NAMING, values)]

@@ -1,11 +1,11 @@
 """Rows of runs as the history and the pages read them; how they proceed is written by ``checkpoints``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
-from orchestrator_app.domain.runs import RunState
+from orchestrator_app.domain.runs import Failure, RunState
 from orchestrator_app.storage import payloads, search
 from orchestrator_app.storage.sql import Connection, text
 
@@ -41,9 +41,26 @@ _CANCEL = text(
     " ended_date = :now"
     " WHERE id = :id AND workspace_id = :workspace_id AND state IN ('PENDING', 'RUNNING', 'WAITING') RETURNING seq"
 )
+_OPEN_CALLS = text(
+    "SELECT n.node_id, n.state, n.memo, a.started_date AS attempt_date, w.id AS wait_id, w.token_sealed"
+    " FROM node_run n"
+    " LEFT JOIN attempt a ON a.run_id = n.run_id AND a.node_id = n.node_id AND a.number = n.attempt"
+    " AND a.ended_date IS NULL"
+    " LEFT JOIN callback_wait w ON w.run_id = n.run_id AND w.node_id = n.node_id AND w.number = n.attempt"
+    " AND w.number > 0"
+    " WHERE n.run_id = :id AND n.state IN ('RUNNING', 'WAITING')"
+)
+_END_ATTEMPTS = text(
+    "UPDATE attempt SET ended_date = :now, failure = :failure WHERE run_id = :id AND ended_date IS NULL"
+)
 _CANCEL_NODES = text(
-    "UPDATE node_run SET state = 'CANCELLED', seq = :seq, wait_reason = NULL, wake_at = NULL, memo = NULL,"
-    " ended_date = :now WHERE run_id = :id AND state IN ('PENDING', 'RUNNING', 'WAITING')"
+    "UPDATE node_run SET state = 'CANCELLED', seq = :seq, wait_reason = NULL, wake_at = NULL, look_at = NULL,"
+    " memo = NULL, ended_date = :now WHERE run_id = :id AND state IN ('PENDING', 'RUNNING', 'WAITING')"
+)
+_CUT = Failure(
+    "run_cancelled",
+    "The run was cancelled while this call was under way, so its outcome is not known.",
+    "Look on the other side whether it happened.",
 )
 _CLOSE_WAITS = text(
     "UPDATE callback_wait SET closed_date = :now"
@@ -54,7 +71,10 @@ _LOG_CANCEL = text(
     " VALUES (:id, :seq, 0, '', 'warning', 'The run was cancelled.', :now)"
 )
 _NODES = (
-    "SELECT node_id, state, attempt, handles, failure, wait_reason, wake_at, started_date, ended_date, {payloads}"
+    "SELECT node_id, state, attempt, handles, failure, wait_reason,"
+    # What is polled is taken up by the poller; the time of the run itself is only a safeguard.
+    " CASE WHEN wait_reason = 'poll' AND look_at IS NOT NULL THEN look_at ELSE wake_at END AS wake_at,"
+    " CASE WHEN state = 'WAITING' THEN memo END AS memo, started_date, ended_date, {payloads}"
     " FROM node_run WHERE run_id = :id ORDER BY COALESCE(started_date, ended_date), node_id"
 )
 _NODES_WITH_PAYLOADS = text(_NODES.format(payloads="input, output"))
@@ -102,7 +122,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """What is known about one node of a run that has begun or was settled."""
+    """What is known about one node of a run that has begun or was settled; ``memo`` is there while it waits."""
 
     node_id: str
     state: str
@@ -115,6 +135,7 @@ class NodeRow:
     ended_date: int | None
     input: JsonValue
     output: JsonValue
+    memo: JsonObject = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +173,17 @@ class WaitRow:
     token_sealed: str
     received_date: int | None
     closed_date: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCallRow:
+    """A call of a node whose end is not known: under way when ``memo`` is empty, else waited for."""
+
+    node_id: str
+    memo: dict[str, Any]
+    started_date: int
+    wait_id: str
+    token_sealed: str
 
 
 def insert_run(
@@ -283,20 +315,31 @@ def definition_of(connection: Connection, version_id: str) -> str:
     return connection.execute(_DEFINITION, {"id": version_id}).scalar_one()
 
 
-def cancel(connection: Connection, workspace_id: str, run_id: str, now: int) -> bool:
-    """End an open run, its open nodes and its waits; whoever works on it can write nothing more.
+def cancel(connection: Connection, workspace_id: str, run_id: str, now: int) -> list[OpenCallRow] | None:
+    """End an open run, its open nodes, calls and waits; whoever works on it can write nothing more.
 
     Returns:
-        False when it has ended already or is not there.
+        The calls that may still have something going on outside; None when the run has ended already or is not there.
     """
     key: dict[str, Any] = {"id": run_id, "workspace_id": workspace_id, "now": now}
     seq = connection.execute(_CANCEL, key).scalar_one_or_none()
     if seq is None:
-        return False
-    key["seq"] = seq
-    for statement in (_CANCEL_NODES, _CLOSE_WAITS, _LOG_CANCEL):
+        return None
+    calls = [
+        OpenCallRow(
+            row.node_id,
+            payloads.loads(row.memo) or {},
+            row.attempt_date or 0,
+            row.wait_id or "",
+            row.token_sealed or "",
+        )
+        for row in connection.execute(_OPEN_CALLS, key)
+        if row.attempt_date is not None or (row.state == "WAITING" and row.memo not in {None, "{}"})
+    ]
+    key |= {"seq": seq, "failure": payloads.dumps(_CUT.as_json())}
+    for statement in (_CANCEL_NODES, _END_ATTEMPTS, _CLOSE_WAITS, _LOG_CANCEL):
         connection.execute(statement, key)
-    return True
+    return calls
 
 
 # --- parts of a run; the caller has made sure whose run it is ---
@@ -314,6 +357,7 @@ def nodes(connection: Connection, run_id: str, *, with_payloads: bool) -> list[N
             failure=payloads.loads(row.failure),
             wait_reason=row.wait_reason,
             wake_at=row.wake_at,
+            memo=payloads.loads(row.memo) or {},
             started_date=row.started_date,
             ended_date=row.ended_date,
             input=payloads.fetch(connection, run_id, row.input),

@@ -6,10 +6,12 @@ several times what the statement costs, and a run consists of dozens (see decisi
 
 import re
 from collections import namedtuple
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+# Lists have their own values for each length.
+_LIST = re.compile(r"\bIN :([a-z_]\w*)")
 # A name with one colon before it; two are a cast of PostgreSQL.
 _NAME = re.compile(r"(?<![:\w]):([a-z_]\w*)")
 _NO_VALUES: Mapping[str, Any] = {}
@@ -79,21 +81,40 @@ class Driver(Protocol):
         """Run a statement."""
         ...
 
+    def cursor(self) -> Any:
+        """A cursor, which can run a statement many times."""
+        ...
+
     def close(self) -> None:
         """Hang up."""
         ...
 
 
 class Statement:
-    """SQL in which ``:name`` stands for a value."""
+    """SQL in which ``:name`` stands for a value, and ``IN :name`` for a list of values."""
 
-    __slots__ = ("_row", "postgresql", "sqlite")
+    __slots__ = ("_lists", "_on_postgresql", "_row", "postgresql", "sqlite")
 
     def __init__(self, words: str, on_postgresql: str = "") -> None:
         self.sqlite = words
+        self._on_postgresql = on_postgresql
+        self._lists = _LIST.findall(words)
         tail = f" {on_postgresql}" if on_postgresql else ""
         self.postgresql = _NAME.sub(r"%(\1)s", words.replace("%", "%%")) + tail
         self._row: Any = None
+
+    def with_lists(self, values: Mapping[str, Any]) -> "tuple[Statement, Mapping[str, Any]]":
+        """The statement for lists as long as these, and the values for it."""
+        if not self._lists:
+            return self, values
+        words, single = self.sqlite, dict(values)
+        for name in self._lists:
+            items = {f"{name}_{number}": item for number, item in enumerate(single.pop(name))}
+            # An empty list: nothing is in it, not even nothing.
+            places = ", ".join(f":{item}" for item in items) or "NULL"
+            words = re.sub(rf"\bIN :{name}\b", f"IN ({places})", words)
+            single |= items
+        return Statement(words, self._on_postgresql), single
 
     def rows(self, cursor: Cursor) -> list[Any]:
         """All rows, as tuples whose values can be asked for by the names of their columns."""
@@ -188,9 +209,18 @@ class Connection:
         Raises:
             DatabaseError: It was not done; a subclass says whose mistake it is.
         """
+        statement, values = statement.with_lists(values)
         words = statement.sqlite if self.is_sqlite else statement.postgresql
         try:
             return Result(statement, self.driver.execute(words, values))
+        except self._errors as error:
+            raise self.explained(error) from error
+
+    def execute_many(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each row of values. Raises as ``execute`` does."""
+        words = statement.sqlite if self.is_sqlite else statement.postgresql
+        try:
+            self.driver.cursor().executemany(words, rows)
         except self._errors as error:
             raise self.explained(error) from error
 

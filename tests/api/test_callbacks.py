@@ -208,3 +208,59 @@ async def test_the_token_is_neither_kept_nor_told(api: httpx.AsyncClient):
     assert await outcome(api, run) == {"a": 1}
     told = await api.get(f"{ROOT}/runs/{run['id']}")
     assert token not in json.dumps(told.json())
+
+
+# --- the fixed address: the token alone tells the run ---
+
+
+async def test_a_token_alone_finds_its_run_wherever_it_is_put(api: httpx.AsyncClient):
+    def by_bearer(token: str) -> dict[str, Any]:
+        return {"headers": {"Authorization": f"Bearer {token}"}, "json": {"a": 1}}
+
+    def by_query(token: str) -> dict[str, Any]:
+        return {"params": {"token": token}, "json": {"a": 1}}
+
+    def by_field(token: str) -> dict[str, Any]:
+        return {"json": {"a": 1, "correlationToken": token}}
+
+    def by_chat(token: str) -> dict[str, Any]:
+        return {"json": {"a": 1, "chatId": token}}
+
+    for place in (by_bearer, by_query, by_field, by_chat):
+        run = await waiting(api)
+        answer = await api.post(f"{ROOT}/callback", **place(token_of(run)))
+        assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
+        # The token is not kept, whatever it is called.
+        assert await outcome(api, run) == {"a": 1}
+        again = await api.post(f"{ROOT}/callback", **place(token_of(run)))
+        assert (again.status_code, again.json()) == (200, {"status": "duplicate"})
+
+
+async def test_a_chat_of_its_own_is_part_of_what_was_called_back(api: httpx.AsyncClient):
+    run = await waiting(api)
+    body = {"chatId": "theirs", "n": 1}
+    answer = await api.post(f"{ROOT}/callback?token={token_of(run)}", json=body)
+    assert answer.status_code == 202
+    assert await outcome(api, run) == body
+
+
+async def test_a_chat_is_no_token_where_the_run_is_named(api: httpx.AsyncClient):
+    run = await waiting(api)
+    answer = await api.post(f"{ROOT}/callback/{run['id']}", json={"chatId": token_of(run)})
+    assert_problem(answer, 404, "not_found")
+
+
+async def test_the_fixed_address_says_as_little_about_a_wrong_token(api: httpx.AsyncClient):
+    run = await waiting(api)
+    await api.post(f"/api/v1/orchestrator/runs/{run['id']}/cancel")
+    named = await api.post(f"{ROOT}/callback/{run['id']}?token=cb_wrong", json={})
+    wrong: list[dict[str, Any]] = [
+        {"json": {}},
+        {"json": {"chatId": "cb_wrong"}},
+        {"json": {"chatId": 5}},
+        {"params": {"token": token_of(run)}},
+    ]
+    for call in wrong:
+        answer = await api.post(f"{ROOT}/callback", **call)
+        assert_problem(answer, 404, "not_found")
+        assert answer.json()["detail"] == named.json()["detail"]

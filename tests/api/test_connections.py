@@ -1,12 +1,16 @@
+from typing import Any
+
 import httpx
 
+from orchestrator_app.domain.definition import Definition, Node
+from orchestrator_app.providers.base import Capability
 from tests.api.calls import ROOT, assert_problem
 from tests.fakes.server import FakeServer
 
 WRONG_KEY = "a-wrong-key-of-some-length"
 
 
-async def connected(api: httpx.AsyncClient, fake: FakeServer, name: str = "Our n8n") -> dict[str, object]:
+async def connected(api: httpx.AsyncClient, fake: FakeServer, name: str = "Our n8n") -> dict[str, Any]:
     """A connection to the fake n8n."""
     credentials = {"baseUrl": fake.n8n2.base, "apiKey": fake.n8n2.key}
     answer = await api.post(f"{ROOT}/providers/n8n/connect", json={"name": name, "credentials": credentials})
@@ -21,6 +25,11 @@ async def test_platforms_tell_what_they_can_do_and_what_a_connection_needs(api: 
     assert fields["baseUrl"]["isOrigin"] is True
     assert fields["apiKey"]["isSecret"] is True
     assert "list" in items["n8n"]["capabilities"]
+    assert fields["apiKey"]["modes"] == fields["apiKey"]["options"] == []
+    for item in items.values():
+        every = {capability.value for capability in Capability}
+        assert set(item["refusals"]) == every - set(item["capabilities"]), item["key"]
+        assert set(item["limits"]) <= set(item["capabilities"])
     assert items["n8n"]["connections"] == []
 
 
@@ -31,6 +40,15 @@ async def test_a_connection_is_made_tried_and_never_gives_its_secret_out(
     assert made["status"] == "connected"
     assert made["settings"] == {"baseUrl": fake_server.n8n2.base}
     assert made["secretsSet"] == ["apiKey"]
+    assert "list" in made["capabilities"]
+    assert made["sync"] == {
+        "connectionId": made["id"],
+        "workflows": 0,
+        "isSyncing": False,
+        "syncedDate": None,
+        "failedDate": None,
+        "failure": "",
+    }
     address = f"{ROOT}/connections/{made['id']}"
     assert (await api.get(address)).json() == made
     assert (await api.get(f"{ROOT}/connections")).json() == {"items": [made]}
@@ -112,62 +130,44 @@ async def test_a_deleted_connection_is_gone(api: httpx.AsyncClient, fake_server:
     assert_problem(await api.put(address, json={"name": "x"}), 404, "not_found")
 
 
-async def test_workflows_of_a_platform_are_listed_page_by_page(
+async def test_a_stored_connection_is_tried_now(api: httpx.AsyncClient, fake_server: FakeServer):
+    address = f"{ROOT}/connections/{(await connected(api, fake_server))['id']}"
+    fake_server.n8n2.drop(times=20)
+    tried = await api.post(f"{address}/test")
+    assert tried.status_code == 200
+    assert tried.json()["status"] == "unreachable"
+    assert (await api.get(address)).json()["status"] == "unreachable"
+    assert_problem(await api.post(f"{ROOT}/connections/unknown/test"), 404, "not_found")
+
+
+async def test_changes_of_a_stored_connection_are_tried_without_its_secret(
     api: httpx.AsyncClient, fake_server: FakeServer
 ):
     made = await connected(api, fake_server)
-    names = [f"Flow {number:03}" for number in range(3)]
-    for name in names:
-        fake_server.n8n2.add_workflow(name, path=name.replace(" ", "-"))
-    address = f"{ROOT}/providers/n8n/workflows"
-    page = (await api.get(address, params={"connectionId": str(made["id"])})).json()
-    assert {item["name"] for item in page["items"]} >= set(names)
-    assert page["nextCursor"] is None
-    assert all(item["link"].startswith("http") for item in page["items"])
-    found = (await api.get(address, params={"q": "Flow 001"})).json()["items"]
-    assert [item["name"] for item in found] == ["Flow 001"]
+    address = f"{ROOT}/providers/n8n/test"
+    given = {"credentials": {"apiKey": "", "webhookUser": "somebody"}, "connectionId": made["id"]}
+    answer = await api.post(address, json=given)
+    assert answer.json()["status"] == "connected"
+    assert (answer.json()["choices"], isinstance(answer.json()["facts"], list)) == ({}, True)
+    moved = given | {"credentials": {"apiKey": "", "baseUrl": "http://127.0.0.1:9"}}
+    problem = assert_problem(await api.post(address, json=moved), 422, "invalid_input")
+    assert problem["errors"][0]["field"] == "apiKey"
+    unknown = given | {"connectionId": "unknown"}
+    assert_problem(await api.post(address, json=unknown), 404, "not_found")
 
 
-async def test_a_workflow_is_shown_as_a_graph_with_the_way_to_start_it(
+async def test_who_uses_a_connection_is_told_and_does_not_keep_it(
     api: httpx.AsyncClient, fake_server: FakeServer
 ):
-    await connected(api, fake_server)
-    flow = fake_server.n8n2.add_workflow("Orders", path="orders", mode="lastNode")
-    shown = (await api.get(f"{ROOT}/providers/n8n/workflows/{flow.id}/preview")).json()
-    assert shown["workflow"]["name"] == "Orders"
-    assert shown["url"] == flow.url
-    assert shown["nodes"]
-    assert any(item["isTrigger"] for item in shown["nodes"])
-
-
-async def test_the_simulated_platform_needs_no_connection(api: httpx.AsyncClient):
-    listed = (await api.get(f"{ROOT}/providers/simulated/workflows")).json()["items"]
-    assert "echo" in {item["id"] for item in listed}
-    shown = await api.get(f"{ROOT}/providers/simulated/workflows/echo/preview")
-    assert shown.json()["completion"] == "response"
-
-
-async def test_what_a_platform_says_is_passed_on_with_its_reason(
-    api: httpx.AsyncClient, fake_server: FakeServer
-):
-    address = f"{ROOT}/providers/n8n/workflows"
-    assert_problem(await api.get(address), 422, "invalid_input")
-    await connected(api, fake_server)
-    unknown = await api.get(f"{address}/nobody/preview")
-    problem = unknown.json()
-    assert unknown.status_code in {404, 502}
-    assert problem["detail"]
-    fake_server.n8n2.drop(times=20)
-    broken = assert_problem(await api.get(address), 502, "provider_unavailable")
-    assert broken["provider"] == "n8n"
-    assert broken["retryable"] is True
-
-
-async def test_a_platform_without_a_list_says_so(api: httpx.AsyncClient, fake_server: FakeServer):
-    credentials = {"origin": fake_server.url, "headerName": "Authorization", "headerValue": "Bearer invented"}
-    await api.post(f"{ROOT}/providers/custom/connect", json={"credentials": credentials})
-    problem = assert_problem(await api.get(f"{ROOT}/providers/custom/workflows"), 422, "not_supported")
-    assert problem["provider"] == "custom"
+    made = await connected(api, fake_server)
+    address = f"{ROOT}/connections/{made['id']}"
+    assert (await api.get(f"{address}/usage")).json() == {"items": []}
+    graph = Definition((Node("a", "RemoteWebhook", "Call", {"connectionId": made["id"]}),))
+    new = (await api.post(ROOT, json={"name": "Orders", "definition": graph.as_json()})).json()
+    expected = {"orchestratorId": new["id"], "name": "Orders", "nodes": ["Call"]}
+    assert (await api.get(f"{address}/usage")).json() == {"items": [expected]}
+    assert_problem(await api.get(f"{ROOT}/connections/unknown/usage"), 404, "not_found")
+    assert (await api.delete(address)).status_code == 204
 
 
 async def test_ids_that_cannot_exist_are_not_found(api: httpx.AsyncClient):

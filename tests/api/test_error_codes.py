@@ -35,7 +35,7 @@ def calls(*folders: str) -> Iterator[tuple[str, ast.Call]]:
 def failure_codes() -> set[str]:
     """The codes that nodes and runs are made to fail with. An f-string stands for all codes that begin like it."""
     found: set[str] = set()
-    for name, call in calls("runner", "services"):
+    for name, call in calls("domain", "runner", "services", "storage"):
         named = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
         values = named if name == NodeFailed.__name__ else call.args[:1] if name == "Failure" else []
         for value in values:

@@ -35,16 +35,20 @@ GET    {ROOT}/runs/{{runId}}
 GET    {ROOT}/runs/{{runId}}/events
 POST   {ROOT}/runs/{{runId}}/cancel
 POST   {ROOT}/runs/{{runId}}/rerun
+POST   {ROOT}/callback
 POST   {ROOT}/callback/{{runId}}
 GET    {ROOT}/providers
 GET    {ROOT}/providers/{{provider}}/workflows
 GET    {ROOT}/providers/{{provider}}/workflows/{{workflowId}}/preview
+GET    {ROOT}/providers/{{provider}}/workflows/{{workflowId}}/changes
 POST   {ROOT}/providers/{{provider}}/connect
 POST   {ROOT}/providers/{{provider}}/test
 GET    {ROOT}/connections
 GET    {ROOT}/connections/{{id}}
 PUT    {ROOT}/connections/{{id}}
 DELETE {ROOT}/connections/{{id}}
+GET    {ROOT}/connections/{{id}}/usage
+POST   {ROOT}/connections/{{id}}/test
 """
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator_app.config import Settings
 from orchestrator_app.domain.config_fields import ConfigField, FieldType
-from orchestrator_app.domain.node_kinds import NODE_KINDS, WEBHOOK_PROVIDERS, NodeKind
+from orchestrator_app.domain.node_kinds import NODE_KINDS, NodeKind
 from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.registry import PROVIDERS
 from orchestrator_app.providers.simulated_workflows import WORKFLOWS
@@ -155,6 +155,7 @@ TYPES: dict[FieldType, str] = {
     "boolean": "`true` or `false`",
     "choice": "one of {choices}",
     "headers": "object of texts with `{{ }}`",
+    "inputs": "object of texts with `{{ }}`",
     "mappings": "list of mappings",
     "cases": "list of cases",
     "json": "object",
@@ -186,22 +187,74 @@ def test_the_page_of_node_kinds_tells_every_config_key(kind: NodeKind):
     assert kind_table(kind) in text, f"It must hold this:\n{kind_table(kind)}"
 
 
+CAPABILITY_WORDS = {
+    Capability.TEST: "Test the connection",
+    Capability.TEAMS: "Choose organization and team",
+    Capability.LIST: "List and search workflows",
+    Capability.PREVIEW: "Show a workflow as a graph",
+    Capability.FORM: "Know what a workflow asks for",
+    Capability.EXECUTE: "Start a workflow",
+    Capability.RESPONSE: "End by the answer",
+    Capability.POLL: "End by polling",
+    Capability.CALLBACK: "End by callback",
+    Capability.CANCEL: "Cancel it there too",
+    Capability.LINK: "Open it there by a link",
+}
+
+
+def provider_matrix() -> str:
+    """What each platform can do, as its page must show it: a small number leads to a limit below."""
+    lines = [
+        "| | " + " | ".join(kind.title for kind in PROVIDERS.values()) + " |",
+        "|---" * (len(PROVIDERS) + 1) + "|",
+    ]
+    notes: list[str] = []
+    for capability, words in CAPABILITY_WORDS.items():
+        cells: list[str] = []
+        for kind in PROVIDERS.values():
+            if capability not in kind.capabilities:
+                cells.append("no")
+            elif capability in kind.limits:
+                notes.append(f"{kind.title}: {kind.limits[capability]}")
+                cells.append(f"yes ({len(notes)})")
+            else:
+                cells.append("yes")
+        lines.append(f"| {words} | " + " | ".join(cells) + " |")
+    numbered = "\n".join(f"{number}. {note}" for number, note in enumerate(notes, 1))
+    return "\n".join(lines) + "\n\n" + numbered
+
+
+def provider_refusals() -> str:
+    """Why a platform cannot do something, as its page must tell."""
+    return "\n".join(
+        f"- **{CAPABILITY_WORDS[capability]}, {kind.title}.** {kind.refusals[capability]}"
+        for kind in PROVIDERS.values()
+        for capability in CAPABILITY_WORDS
+        if capability in kind.refusals
+    )
+
+
+def test_every_capability_has_words():
+    assert set(CAPABILITY_WORDS) == set(Capability)
+
+
 def test_the_page_of_platforms_tells_what_each_can_do():
-    told = {
-        row[0].rpartition("`")[0].rpartition("`")[2]: row[1:] for row in rows(read(DOCS / "providers.md"))[:6]
-    }
-    can = {
-        key: PROVIDERS[key].capabilities if key in PROVIDERS else frozenset[Capability]()
-        for key in WEBHOOK_PROVIDERS
-    }
-    assert told == {
-        key: ["yes" if capability in having else "no" for capability in Capability]
-        for key, having in can.items()
-    }
+    text = section(DOCS / "providers.md", "## What each platform can do")
+    assert provider_matrix() in text, f"It must hold this:\n{provider_matrix()}"
 
 
-def test_the_page_of_platforms_tells_every_simulated_workflow():
-    told = rows(section(DOCS / "providers.md", "## Simulated"))
+def test_the_page_of_platforms_tells_why_something_is_not_there():
+    text = section(DOCS / "providers.md", "## What a platform cannot do, and why")
+    assert provider_refusals() in text, f"It must hold this:\n{provider_refusals()}"
+
+
+def test_every_platform_has_a_page_with_its_fields():
+    for key, kind in PROVIDERS.items():
+        assert (DOCS / "providers" / f"{key}.md").is_file(), kind.title
+
+
+def test_the_page_of_the_simulated_platform_tells_every_workflow():
+    told = rows(section(DOCS / "providers" / "simulated.md", "## Workflows"))
     assert [row[0].strip("`") for row in told] == list(WORKFLOWS)
 
 

@@ -261,3 +261,37 @@ def test_the_longest_lists_are_accepted():
     assert findings("Condition", cases=[case(handle=f"b{i}") for i in range(100)]) == []
     assert findings("DataMapper", mappings=[mapping(target=f"a{i}") for i in range(500)]) == []
     assert findings("RemoteWebhook", headers={f"X-{i}": "" for i in range(100)}) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "place", "code", "sentence"),
+    [
+        ([], "inputs", "wrong_type", "“Inputs” must be an object of names and values, not a list."),
+        (
+            {"age": 5},
+            "inputs.age",
+            "wrong_type",
+            "The input “age” must be text, not a number. Write other values as {{ 5 }}.",
+        ),
+        ({"a": "{{ }"}, "inputs.a", "bad_expression", "The input “a”: "),
+        ({"a": "1", "a.b": "2"}, "inputs.a.b", "bad_input", "The inputs “a” and “a.b” cannot both be there."),
+        ({"": "1"}, "inputs.", "bad_input", "“” cannot be the name of an input."),
+        (
+            {f"n{number}": "1" for number in range(201)},
+            "inputs",
+            "too_many",
+            "“Inputs” has 201 entries; at most 200 are allowed. Remove some, or split the node.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", ["RemoteWebhook", "LocalFlow"])
+def test_an_input_that_cannot_be_given_is_a_finding(
+    kind: str, inputs: Any, place: str, code: str, sentence: str
+):
+    found = only(kind, inputs=inputs)
+    assert (found.field, found.code) == (place, code)
+    assert found.message.startswith(sentence)
+
+
+def test_inputs_with_templates_are_fine():
+    assert findings("RemoteWebhook", inputs={"form.name": "{{ data.name }}", "form.age": "{{ 5 }}"}) == []

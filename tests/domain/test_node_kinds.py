@@ -7,7 +7,10 @@ from orchestrator_app.domain.node_kinds import (
     NODE_KINDS,
     completion_of,
     is_idempotent,
+    is_plain,
     output_handles,
+    polling_time,
+    provider_of,
     setting,
 )
 from tests.builders import a_node
@@ -179,7 +182,43 @@ def test_a_question_to_a_flow_is_never_repeated_after_an_unclear_outcome():
         ({"enablePolling": True, "provider": "n8n", "completion": "callback"}, "callback"),
         ({"enablePolling": True, "provider": "n8n", "completion": ""}, "poll"),
         ({"completion": "poll"}, "poll"),
+        ({"enablePolling": True, "connectionId": "c"}, "response"),
+        ({"enablePolling": True, "provider": "make"}, "response"),
+        ({"enablePolling": True, "provider": "make", "connectionId": "c"}, "poll"),
     ],
 )
 def test_completion_wins_over_the_older_flag(config, expected):
     assert completion_of(a_node(kind="RemoteWebhook", config=config)) == expected
+
+
+def test_a_flow_has_a_completion_of_its_own():
+    assert completion_of(a_node(kind="LocalFlow")) == "response"
+    assert completion_of(a_node(kind="LocalFlow", config={"completion": "callback"})) == "callback"
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "expected"),
+    [
+        ("RemoteWebhook", {}, 60_000),
+        ("RemoteWebhook", {"pollingInterval": 500, "maxPollingAttempts": 4}, 2_000),
+        ("RemoteWebhook", {"pollingTimeout": 7, "maxPollingAttempts": 4}, 7),
+        ("RemoteWebhook", {"pollingInterval": "soon"}, 0),
+        ("LocalFlow", {}, 3_600_000),
+    ],
+)
+def test_polling_takes_the_time_that_is_given_or_that_of_all_polls(kind, config, expected):
+    assert polling_time(a_node(kind=kind, config=config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "provider", "plain"),
+    [
+        ({}, "custom", True),
+        ({"provider": "make"}, "make", True),
+        ({"provider": "make", "connectionId": "c"}, "make", False),
+        ({"provider": "n8n"}, "n8n", False),
+    ],
+)
+def test_without_an_account_only_the_address_is_called(config, provider, plain):
+    node = a_node(kind="RemoteWebhook", config=config)
+    assert (provider_of(node), is_plain(node)) == (provider, plain)

@@ -152,9 +152,30 @@ def test_a_long_address_is_cut_in_the_sentence():
             "“Connection” is missing. Polling asks the platform for the result, so choose the connection to use.",
         ),
         (
-            {"url": "https://x.org/w", "completion": "poll"},
+            {"provider": "make"},
+            "url",
+            "“Address” is missing. Enter the complete address to call, or choose a connection and a workflow.",
+        ),
+        (
+            {"provider": "zapier", "connectionId": "c"},
+            "workflowId",
+            "“Workflow” is missing. Choose the workflow to call, or enter an address.",
+        ),
+        (
+            {"provider": "make", "url": "https://hook.eu2.make.com/x", "completion": "poll"},
             "completion",
-            "A plain address cannot be polled. Choose the completion “response” or “callback”.",
+            (
+                "Without a connection a plain address cannot be polled. Choose a connection, or the completion “response” or "
+                "“callback”."
+            ),
+        ),
+        (
+            {"url": "https://x.org/w", "completion": "poll"},
+            "doneCondition",
+            (
+                "“Done when” is missing. Enter an expression that is true when the status address shows the end, for instance "
+                'data.status = "done"; or choose another completion.'
+            ),
         ),
     ],
 )
@@ -179,6 +200,14 @@ def test_a_call_that_lacks_something_cannot_run_but_may_be_kept(config, field, s
         {"provider": "simulated", "workflowId": "slow"},
         {"provider": "simulated", "workflowId": "slow", "completion": "poll"},
         {"provider": "make", "url": "https://hook.eu2.make.com/x"},
+        {"provider": "make", "connectionId": "c", "workflowId": "w", "completion": "poll"},
+        {"provider": "zapier", "connectionId": "c", "workflowId": "w", "enablePolling": True},
+        {
+            "url": "https://x.org/w",
+            "completion": "poll",
+            "doneCondition": "data.done",
+            "statusUrl": "{{ data.at }}",
+        },
         {"url": "https://x.org/w", "completion": "callback"},
         {"url": "https://x.org/w", "completion": "response", "enablePolling": True},
     ],
@@ -187,11 +216,29 @@ def test_a_call_with_all_it_needs_can_run(config):
     assert config_problems("RemoteWebhook", **config) == []
 
 
+def test_a_flow_is_polled_with_a_key():
+    (found,) = config_problems("LocalFlow", flowId="f", baseURL="https://x.org", completion="poll")
+    assert (found.code, found.field) == ("missing_value", "connectionId")
+    assert found.message == "“Connection” is missing. Polling asks Flowise for the result, which needs a key."
+    assert config_problems("LocalFlow", flowId="f", connectionId="c", completion="poll") == []
+
+
+def test_the_status_address_must_be_complete():
+    (found,) = config_problems(
+        "RemoteWebhook",
+        url="https://x.org/w",
+        completion="poll",
+        doneCondition="data.done",
+        statusUrl="x.org/state",
+    )
+    assert (found.code, found.field) == ("bad_url", "statusUrl")
+
+
 def test_polling_a_plain_address_in_the_originals_way_is_only_a_warning():
     assert config_problems("RemoteWebhook", url="https://x.org/w", enablePolling=True) == [
         Problem(
             "cannot_poll",
-            "A plain address cannot be polled, so its answer is taken as the result.",
+            "A plain address cannot be polled like this, so its answer is taken as the result.",
             "a",
             field="enablePolling",
             blocks="nothing",

@@ -57,7 +57,7 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
 
 def node(page: Page, label: str) -> Locator:
     """A node of the canvas by its label."""
-    return page.locator(".react-flow__node").filter(has_text=label)
+    return page.locator(".oc-canvas .react-flow__node").filter(has_text=label)
 
 
 def at_rest(locator: Locator) -> Locator:

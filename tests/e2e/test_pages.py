@@ -82,6 +82,25 @@ def open_connect_dialog(page: Page, program: Program) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def open_workflows(page: Page, program: Program) -> None:
+    page.goto(f"{program.url}/workflows?provider=simulated")
+    expect(page.get_by_role("option", name="Echo")).to_be_visible()
+
+
+def open_workflow(page: Page, program: Program) -> None:
+    page.goto(f"{program.url}/workflows?provider=simulated&workflow=score-lead")
+    expect(page.locator(".o-step").first).to_be_visible()
+
+
+def open_workflow_panel(page: Page, program: Program) -> None:
+    open_canvas(page, program)
+    if page.get_by_label("Close panel").count():
+        page.get_by_label("Close panel").click()  # a tab remembers the node that was open
+    page.get_by_test_id("palette-workflows").click()
+    page.get_by_role("tab", name="Simulated").click()
+    expect(page.get_by_role("option", name="Echo")).to_be_visible()
+
+
 def open_unknown(page: Page, program: Program) -> None:
     page.goto(f"{program.url}/canvas/00000000-0000-7000-8000-000000000000")
     expect(page.get_by_text("There is no such orchestrator")).to_be_visible()
@@ -97,6 +116,9 @@ VIEWS: dict[str, Callable[[Page, Program], None]] = {
     "run-node": open_run_node,
     "connections": open_connections,
     "connect-dialog": open_connect_dialog,
+    "workflows": open_workflows,
+    "workflow": open_workflow,
+    "workflow-panel": open_workflow_panel,
     "unknown": open_unknown,
 }
 

@@ -24,6 +24,8 @@ LIST = f"{STATE}.orchestrator_app___ui___pages___orchestrators___state____orches
 EDITOR = f"{STATE}.orchestrator_app___ui___pages___canvas___state____editor_state"
 LIVE = f"{EDITOR}.orchestrator_app___ui___pages___canvas___live_state____live_state"
 SETTINGS = f"{EDITOR}.orchestrator_app___ui___pages___canvas___settings_state____settings_state"
+NODES = f"{EDITOR}.orchestrator_app___ui___pages___canvas___workflow_state____workflow_nodes_state"
+BROWSER = f"{STATE}.orchestrator_app___ui___workflows___state____browser_state"
 PATIENCE_SECONDS = 10
 
 
@@ -165,7 +167,20 @@ def test_a_stranger_executes_nothing_and_leaves_no_trace_in_the_log(server: Prog
         (f"{EDITOR}.apply_ops", {"ops": PAYLOAD}),
         (f"{EDITOR}.apply_ops", {"ops": [[PAYLOAD]]}),
         (f"{SETTINGS}.move_row", {"key": PAYLOAD, "row_id": PAYLOAD, "by": "1; DROP TABLE"}),
-        (f"{SETTINGS}.take_workflow", {"workflow_id": f"{PAYLOAD}\ud800"}),
+        (
+            f"{NODES}.take_workflow",
+            {"node_id": "", "provider": "n8n", "connection_id": "", "workflow_id": f"{PAYLOAD}\ud800"},
+        ),
+        (
+            f"{NODES}.bring",
+            {"provider": "simulated", "connection_id": "", "workflow_id": PAYLOAD, "where": {}},
+        ),
+        (f"{BROWSER}.watch", {}),
+        (
+            f"{BROWSER}.look",
+            {"provider": "simulated", "connection_id": "", "workflow_id": PAYLOAD, "is_fresh": True},
+        ),
+        (f"{BROWSER}.bring", {"key": PAYLOAD, "offset": "0; DROP TABLE"}),
         (
             f"{STATE}.reflex___state____update_vars_internal_state.update_vars_internal",
             {"vars": {PAYLOAD: 1}},

@@ -20,8 +20,9 @@ class FakeEcho:
     def __init__(self, server: Poster) -> None:
         self._server = server
         self._failed: Counter[str] = Counter()
+        self._looks: Counter[str] = Counter()
 
-    async def answer(self, received: Received) -> Reply:
+    async def answer(self, received: Received) -> Reply:  # noqa: PLR0911 - one line for each address
         kind, _, rest = received.path.strip("/").partition("/")
         query = received.query
         match kind:
@@ -34,6 +35,8 @@ class FakeEcho:
                 return self._status(int(rest), query)
             case "flaky":
                 return self._flaky(received)
+            case "job":
+                return self._job(received)
             case "calls-back":
                 return self._call_back(received)
             case _:
@@ -53,6 +56,19 @@ class FakeEcho:
         if self._failed[key] <= int(received.query.get("fail", "1")):
             return json_reply({"message": "not yet"}, 503)
         return _echo(received)
+
+    def _job(self, received: Received) -> Reply:
+        """POST begins a job; it is done at so many looks at it."""
+        query = received.query
+        if received.method == "POST":
+            place = f"{received.path}?{received.query_string}"
+            return json_reply({"status": "queued"}, 202, {"Location": place})
+        self._looks[received.path] += 1
+        if self._looks[received.path] < int(query.get("looks", "2")):
+            return json_reply({"status": "running"})
+        return json_reply(
+            {"status": query.get("end", "done"), "result": {"looks": self._looks[received.path]}}
+        )
 
     def _call_back(self, received: Received) -> Reply:
         data = received.json

@@ -26,6 +26,14 @@ _STATUSES = {
     1: ("canceled", "error", "running", "success", "waiting"),
     2: ("canceled", "crashed", "error", "new", "running", "success", "unknown", "waiting"),
 }
+_ALL_SCOPES = {
+    "workflow:list",
+    "workflow:read",
+    "execution:list",
+    "execution:read",
+    "execution:stop",
+    "tag:list",
+}
 _SCOPES = {"workflows": "workflow", "executions": "execution"}
 
 
@@ -129,7 +137,9 @@ class FakeN8n:
             return self._refusals.pop(0)
         if not self.is_api_open:
             return json_reply({"message": "not found"}, 404)
-        return self._check_key(received, path) or self._route(received, path)
+        return (
+            self._check_key(received, path) or self._discover(received, path) or self._route(received, path)
+        )
 
     def _check_key(self, received: Received, path: str) -> Reply | None:
         key = received.headers.get("x-n8n-api-key")
@@ -138,11 +148,18 @@ class FakeN8n:
         if key not in self.keys:
             return _message(401, "Unauthorized" if self.release >= 2 else "unauthorized")
         scopes = self.keys[key]
-        if scopes is None or self.release == 1:
+        if scopes is None or self.release == 1 or path == "/discover":
             return None
         collection, *rest = path.strip("/").split("/")
         verb = rest[1] if len(rest) > 1 else "read" if rest else "list"
         return None if f"{_SCOPES.get(collection, '')}:{verb}" in scopes else _message(403, "Forbidden")
+
+    def _discover(self, received: Received, path: str) -> Reply | None:
+        """What the key may do; only the newer release tells."""
+        if path != "/discover" or self.release == 1:
+            return None
+        scopes = self.keys[received.headers["x-n8n-api-key"]]
+        return json_reply({"data": {"scopes": sorted(_ALL_SCOPES if scopes is None else scopes)}})
 
     def _route(self, received: Received, path: str) -> Reply:  # noqa: PLR0911 - one line for each address
         match [received.method, *path.strip("/").split("/")]:

@@ -2,19 +2,17 @@
 
 import asyncio
 import base64
-import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
-from urllib.parse import quote
+
+from tests.fakes.n8n_triggers import LISTENING, listening_path, trigger_node
 
 JsonObject = dict[str, Any]
 Items = Callable[["FakeExecution"], list[Any]]
-
-WEBHOOK = "n8n-nodes-base.webhook"
 
 
 def now() -> int:
@@ -24,9 +22,9 @@ def now() -> int:
 
 def echo_items(run: "FakeExecution") -> list[Any]:
     """What the recorded workflows' Set node gives: the execution's id and what came in."""
-    body = run.trigger["body"]
+    body = run.trigger.get("body", run.trigger)
     item: JsonObject = {"executionId": str(run.id), "workflowId": run.flow.id, "in": body}
-    if header := run.trigger["headers"].get("x-run-id"):
+    if header := run.trigger.get("headers", {}).get("x-run-id"):
         item["hdr"] = header
     return [item | {"seen": "set"}]
 
@@ -40,7 +38,10 @@ class FakeWorkflow:
         name: Its name.
         base: Address of the n8n it lives in.
         path: Path of its Webhook node; may hold ``:name`` segments.
-        mode: onReceived, lastNode or responseNode.
+        mode: onReceived, lastNode, responseNode or streaming.
+        trigger: webhook, chat or form.
+        form_fields: What a form asks for, as n8n writes it.
+        pages_follow: A form has further pages, for which it waits.
         method: What the Webhook node takes; empty leaves the parameter out, which means GET.
         webhook_id: Empty: the node has none, as imported ones on release 1.
         items: What the last node gives, one entry for each item.
@@ -53,7 +54,7 @@ class FakeWorkflow:
         response_text: For onReceived: a text with ``{id}`` instead of the standard answer.
         auth: ("headerAuth", name, value) or ("basicAuth", user, password).
         keeps_successes: False: good executions vanish when they end.
-        calls_back: POST the result to ``callbackUrl`` of the body when it ends.
+        calls_back: A last node POSTs the result to ``callbackUrl`` of the body when it ends.
         custom_data: What an Execution Data node has saved.
         last_node: Name and type of the node that gives the items.
         own_nodes: The published nodes, instead of those made from the settings.
@@ -66,6 +67,9 @@ class FakeWorkflow:
     base: str
     path: str = ""
     mode: str = "lastNode"
+    trigger: str = "webhook"
+    form_fields: list[JsonObject] = field(default_factory=list)
+    pages_follow: bool = False
     method: str = "POST"
     is_active: bool = True
     is_archived: bool = False
@@ -95,29 +99,14 @@ class FakeWorkflow:
     @property
     def url(self) -> str:
         """The production webhook's address."""
-        return f"{self.base}/webhook/{webhook_path(self.webhook_node, self.id)}"
+        return f"{self.base}/{listening_path(self.webhook_node, self.id)}"
 
     @property
     def webhook_node(self) -> JsonObject:
+        """The node that starts it."""
         if self.own_nodes is not None:
-            return next(node for node in self.own_nodes if node["type"] == WEBHOOK)
-        parameters: JsonObject = {"httpMethod": self.method, "path": self.path, "responseMode": self.mode}
-        parameters["options"] = {}
-        if self.auth:
-            parameters["authentication"] = self.auth[0]
-        if self.response_data != "firstEntryJson":
-            parameters["responseData"] = self.response_data
-        if not self.method:
-            del parameters["httpMethod"]
-        node: JsonObject = {
-            "id": "2077ad76-5389-52af-8a47-15ccbed28bf6",
-            "name": "Webhook",
-            "type": WEBHOOK,
-            "typeVersion": 2,
-            "position": [0, 0],
-            "parameters": parameters,
-        }
-        return node | {"webhookId": self.webhook_id} if self.webhook_id else node
+            return next(node for node in self.own_nodes if node["type"] in LISTENING)
+        return trigger_node(self)
 
     @property
     def published_nodes(self) -> list[JsonObject]:
@@ -140,6 +129,9 @@ class FakeWorkflow:
                 "Wait", "wait", 1.1, 440, {"resume": "timeInterval", "amount": 20, "unit": "seconds"}
             )
             nodes.append(wait | {"webhookId": str(uuid.uuid5(uuid.NAMESPACE_OID, self.id))})
+        if self.calls_back:
+            address = {"method": "POST", "url": "={{ $('Webhook').first().json.body.callbackUrl }}"}
+            nodes.append(_node("Call back", "httpRequest", 4.2, 660, address))
         return nodes
 
     @property
@@ -233,24 +225,6 @@ class FakeExecution:
 
     def items(self) -> list[Any]:
         return self.flow.items(self)
-
-
-def webhook_path(node: Mapping[str, Any], workflow_id: str) -> str:
-    """Where a Webhook node listens, by the rules of n8n."""
-    path = node["parameters"].get("path", "") or node.get("webhookId", "")
-    path = path.strip("/")
-    if not node.get("webhookId"):
-        return f"{workflow_id}/{quote(node['name'].lower())}/{path}"
-    if path.startswith(":") or "/:" in path:
-        return f"{node['webhookId']}/{path}"
-    return path
-
-
-def match_path(pattern: str, path: str) -> dict[str, str] | None:
-    """The parameters in a path, or None when it is another one."""
-    names = re.sub(r":(\w+)", r"(?P<\1>[^/]+)", re.escape(pattern).replace(r"\:", ":"))
-    found = re.fullmatch(names, path)
-    return found.groupdict() if found else None
 
 
 def _node(name: str, kind: str, version: float, x: int, parameters: JsonObject) -> JsonObject:

@@ -7,7 +7,16 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tests.fakes.n8n_flow import WEBHOOK, FakeExecution, FakeWorkflow, match_path, now, webhook_path
+from tests.fakes.n8n_flow import FakeExecution, FakeWorkflow, now
+from tests.fakes.n8n_triggers import (
+    CHAT,
+    FORM,
+    LISTENING,
+    form_item,
+    listening_path,
+    match_path,
+    methods_of,
+)
 from tests.fakes.wire import Received, Reply, json_reply, text_reply
 
 _LARGEST_BODY = 16 * 1024 * 1024
@@ -49,8 +58,8 @@ class FakeWebhooks:
 
     async def answer(self, received: Received, path: str) -> Reply:
         kind, _, rest = path.strip("/").partition("/")
-        if kind == "webhook":
-            return await self._production(received, rest)
+        if kind in {"webhook", "form"}:
+            return await self._production(received, kind, rest)
         if kind == "webhook-waiting":
             return self._resume(received, rest)
         if kind == "webhook-test":
@@ -59,16 +68,15 @@ class FakeWebhooks:
             "<!DOCTYPE html><html><body>n8n</body></html>", content_type="text/html; charset=utf-8"
         )
 
-    async def _production(self, received: Received, path: str) -> Reply:
-        found = self._find(received.method, path)
+    async def _production(self, received: Received, kind: str, path: str) -> Reply:
+        found = self._find(received.method, kind, path)
         if isinstance(found, Reply):
             return found
-        flow, params = found
-        status, text = flow.accepts(received.headers)
-        if status != 200:
-            return Reply(status, text.encode(), {"WWW-Authenticate": 'Basic realm="Webhook"'})
-        if len(received.body) > _LARGEST_BODY:
-            return _trouble("There was a problem executing the workflow")
+        flow, node, params = found
+        if refusal := _refusal(received, flow):
+            return refusal
+        if node["type"] == FORM:
+            return await self._submit(received, flow, node)
         try:
             body = _read_body(received)
         except ValueError:
@@ -84,27 +92,46 @@ class FakeWebhooks:
             "webhookUrl": f"{self._n8n.base}/webhook/{path}",
             "executionMode": "production",
         }
+        if node["type"] == CHAT:
+            trigger = body
         run = self._n8n.start(flow, trigger)
         if flow.calls_back:
             items = flow.items(run)
             self._n8n.server.post_later(body["callbackUrl"], items[0] if items else {}, flow.seconds or 0)
         return await self._respond(flow, run)
 
-    def _find(self, method: str, path: str) -> tuple[FakeWorkflow, dict[str, str]] | Reply:
+    async def _submit(self, received: Received, flow: FakeWorkflow, node: Mapping[str, Any]) -> Reply:
+        """A form takes multipart data only, and answers without the result."""
+        if not received.headers.get("content-type", "").startswith("multipart/form-data"):
+            return json_reply({"code": 415, "message": "Form submissions have to be multipart"}, 415)
+        run = self._n8n.start(flow, form_item(node, received))
+        if flow.pages_follow:
+            return json_reply({"formWaitingUrl": f"{self._n8n.base}/form-waiting/{run.id}"})
+        if flow.mode == "onReceived":
+            return json_reply({"status": 200})
+        answer = await self._respond(flow, run)
+        return answer if answer.status >= 400 else _empty(sandboxed=False)
+
+    def _find(
+        self, method: str, kind: str, path: str
+    ) -> tuple[FakeWorkflow, Mapping[str, Any], dict[str, str]] | Reply:
         taken: list[str] = []
         for flow in self._n8n.workflows.values():
             if not flow.is_active or flow.is_archived:
                 continue
             for node in flow.published_nodes:
-                if node["type"] != WEBHOOK or node.get("disabled"):
+                if node["type"] not in LISTENING or node.get("disabled"):
                     continue
-                params = match_path(webhook_path(node, flow.id), path)
+                params = match_path(listening_path(node, flow.id), f"{kind}/{path}")
                 if params is None:
                     continue
-                methods = _methods(node)
+                methods = methods_of(node)
                 if method in methods:
-                    return flow, params
+                    return flow, node, params
                 taken += methods
+        if not taken and kind == "form":
+            page = "<!DOCTYPE html><html><body>Problem loading form</body></html>"
+            return text_reply(page, 404, content_type="text/html; charset=utf-8")
         if not taken:
             return _unregistered(f'"{method} {path}"', _NOT_ACTIVE)
         text = f"This webhook is not registered for {method} requests. Did you mean to make a {taken[0]} request?"
@@ -120,6 +147,8 @@ class FakeWebhooks:
             return _trouble("There was a problem executing the workflow")
         if flow.mode == "responseNode":
             return self._from_node(flow)
+        if flow.mode == "streaming":
+            return self._streamed(flow, run)
         return self._from_last_node(flow, run)
 
     def _from_last_node(self, flow: FakeWorkflow, run: FakeExecution) -> Reply:
@@ -133,6 +162,19 @@ class FakeWebhooks:
         if not items:
             return _trouble("No item to return was found")
         return json_reply(items[0], headers={"Content-Security-Policy": _SANDBOX})
+
+    def _streamed(self, flow: FakeWorkflow, run: FakeExecution) -> Reply:
+        """One JSON object in each line; a failure comes with status 200, as the stream had begun."""
+        pieces = [{"type": "begin"}]
+        if flow.fails:
+            pieces.append({"type": "error", "content": flow.fails})
+        else:
+            texts = [json.dumps(item) if not isinstance(item, str) else item for item in flow.items(run)]
+            pieces += [{"type": "item", "content": text} for text in texts]
+            pieces.append({"type": "end"})
+        where = {"nodeId": "a", "nodeName": "AI Agent", "itemIndex": 0, "runIndex": 0}
+        lines = [json.dumps(piece | {"metadata": where}, separators=(",", ":")) + "\n" for piece in pieces]
+        return Reply(200, "".join(lines).encode(), {"Content-Type": "application/json; charset=utf-8"})
 
     def _immediately(self, flow: FakeWorkflow, run: FakeExecution) -> Reply:
         headers = {"Content-Security-Policy": _SANDBOX}
@@ -167,9 +209,12 @@ class FakeWebhooks:
         return json_reply({"message": "Workflow was started"}, headers={"Content-Security-Policy": _SANDBOX})
 
 
-def _methods(node: Mapping[str, Any]) -> list[str]:
-    declared = node["parameters"].get("httpMethod", "GET")
-    return declared if isinstance(declared, list) else [declared]
+def _refusal(received: Received, flow: FakeWorkflow) -> Reply | None:
+    status, text = flow.accepts(received.headers)
+    if status != 200:
+        return Reply(status, text.encode(), {"WWW-Authenticate": 'Basic realm="Webhook"'})
+    is_large = len(received.body) > _LARGEST_BODY
+    return _trouble("There was a problem executing the workflow") if is_large else None
 
 
 def _read_body(received: Received) -> Any:

@@ -19,21 +19,41 @@ Plain addresses (tests/fakes/echo.py), each of them also with anything behind it
     /drop                   takes the request and hangs up     /cut  hangs up in the middle of the answer
     /garbage                answers something that is no HTTP  /redirect?to=URL
     /flaky?fail=2&key=k     503 for the first calls of this key, then as /echo
+    /job?looks=2&end=done   POST: 202 with its own address as Location; GET: {"status": "running"}, at the second look
+                            {"status": "done", "result": …}
     /calls-back?ms=100      202 at once, later POSTs {"done": true, "input": …} to ``callbackUrl`` of the JSON body
 
 n8n (tests/fakes/n8n.py): ``fake.n8n2`` at /n8n-2 answers as release 2.41.1 does, ``fake.n8n1`` at /n8n-1 as 1.123.81.
     n8n = fake.n8n2
     n8n.base, n8n.key                         # address and API key of a connection
     flow = n8n.add_workflow("Orders", path="orders", mode="lastNode")   # see FakeWorkflow for everything it can do
-    flow.url, flow.id                         # its production webhook
+    flow.url, flow.id                         # its production webhook; trigger="form" or "chat": that of those
     flow.executions                           # what its calls started; execution.trigger is the received item
     n8n.add_workflow("Slow", mode="onReceived", seconds=None)           # runs until execution.finish()
     n8n.limit_rate(times=1, retry_after=1)  n8n.drop(times=1)  n8n.api_delay_seconds = 1.0  n8n.is_api_open = False
     n8n.add_key("few", scopes={"workflow:list"})
 
+Make (tests/fakes/make.py): ``fake.make`` at /make: the API at /make/api/v2, webhooks at /make/hook/…
+    make = fake.make
+    make.base, make.token                     # zone and API token of a connection; its one team is 16
+    scenario = make.add_scenario("Invoices", seconds=None)              # see FakeScenario; runs until finish()
+    scenario.executions[0].finish()
+    make.add_hook_scenario("Leads", calls_back=True), make.hook_url(scenario)
+    make.limit_rate(times=1)  make.drop(times=1)  make.break_down(times=1)  make.add_token("few", scopes={"hooks:read"})
+
 Flowise (tests/fakes/flowise.py): ``fake.flowise`` at /flowise.
     flow = fake.flowise.add_flow("Support", text=lambda question: "You said: " + question)
     flow.id, fake.flowise.base, fake.flowise.key
+    fake.flowise.add_flow("Hook", start="webhook", webhook_mode="async", callback_url=…)   # see FakeFlow for all
+    fake.flowise.executions                   # what its calls started; fake.flowise.finish(run), run.decide("proceed")
+    fake.flowise.rate_limited_times = 1       # also dropped_times, html_times, down_times, release, is_there
+    fake.flowise.add_key("few", may_list=False, may_look=False)
+
+Zapier (tests/fakes/zapier.py): ``fake.zapier`` at /zapier, the API at /zapier/api, Catch Hooks at /zapier/hooks/catch/….
+    zap = fake.zapier.add_zap("New lead", calls_back=True)              # see FakeZap for everything it can do
+    zap.hook_url, zap.id, fake.zapier.api, fake.zapier.token
+    fake.zapier.runs                          # what calls started; run.status = "success" ends one
+    fake.zapier.refuse(429, hooks=True)  fake.zapier.add_token("few", "zap")
 """
 
 import asyncio
@@ -47,8 +67,10 @@ from aiohttp import web
 
 from tests.fakes.echo import FakeEcho
 from tests.fakes.flowise import FakeFlowise
+from tests.fakes.make import FakeMake
 from tests.fakes.n8n import FakeN8n
 from tests.fakes.wire import Received, Reply
+from tests.fakes.zapier import FakeZapier
 
 WAIT_SECONDS = 5.0
 
@@ -72,7 +94,9 @@ class FakeServer:
         self.echo = FakeEcho(self)
         self.n8n2 = FakeN8n(self, release=2)
         self.n8n1 = FakeN8n(self, release=1)
+        self.make = FakeMake(self)
         self.flowise = FakeFlowise(self)
+        self.zapier = FakeZapier(self)
         self._arrival = threading.Condition()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -189,7 +213,7 @@ class FakeServer:
         return await self._send(request, await self._reply(received))
 
     async def _reply(self, received: Received) -> Reply:
-        for part in (self.n8n2, self.n8n1, self.flowise):
+        for part in (self.n8n2, self.n8n1, self.make, self.flowise, self.zapier):
             if received.path == part.prefix or received.path.startswith(part.prefix + "/"):
                 return await part.answer(received)
         return await self.echo.answer(received)

@@ -1,12 +1,15 @@
 """The custom provider against a real HTTP server."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.remote import RemoteCall
 from orchestrator_app.errors import (
     AddressNotAllowed,
     CredentialRefused,
-    NotSupported,
     OutcomeUnknown,
     ProviderBusy,
     ProviderError,
@@ -14,6 +17,7 @@ from orchestrator_app.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
+from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.custom import CustomProvider
@@ -49,6 +53,11 @@ async def test_with_a_callback_to_come_the_answer_is_only_the_beginning(
     call = remote_call("custom", url=fake_server.url + "/echo", completion="callback")
     answer = await provider.execute(None, call)
     assert (answer.state, answer.output) == ("running", {"a": 1})
+
+
+def test_without_a_connection_there_is_nothing_to_test(provider: CustomProvider):
+    assert provider.capabilities - provider.capabilities_of(None) == {Capability.TEST}
+    assert provider.capabilities_of(connection("http://127.0.0.1:1")) == provider.capabilities
 
 
 @pytest.mark.parametrize(
@@ -129,12 +138,83 @@ async def test_a_secret_never_leaves_for_another_address(
     assert fake_server.journal == []
 
 
-async def test_polling_a_plain_address_is_refused_before_any_call(
+# --- polling ---
+
+
+def started(fake_server: FakeServer, **settings: Any) -> RemoteCall:
+    url = fake_server.url + "/job/a?looks=2"
+    return remote_call("custom", url=url, completion="poll", **settings)
+
+
+async def test_a_job_is_begun_and_its_status_address_read(fake_server: FakeServer, provider: CustomProvider):
+    call = started(fake_server)
+    answer = await provider.execute(None, call)
+    assert (answer.state, answer.output) == ("running", {"status": "queued"})
+    assert answer.headers["location"] == "/job/a?looks=2"  # the runner makes the status address of it
+    looking = replace(call, url="", body=None, status_url=fake_server.url + answer.headers["location"])
+    looks = [await provider.poll(None, looking, {"kept": 1}) for _ in range(2)]
+    assert [look.output for look in looks] == [
+        {"status": "running"},
+        {"status": "done", "result": {"looks": 2}},
+    ]
+    # Only the node's condition can say what an end looks like.
+    assert [(look.state, look.memo) for look in looks] == [("running", {"kept": 1})] * 2
+    seen = fake_server.calls(method="GET")
+    assert {call.headers["x-correlation-id"] for call in seen} == {"0192-run:node-1"}
+    assert {call.body for call in seen} == {b""}
+
+
+async def test_without_a_status_address_polling_says_that_one_is_needed(
     fake_server: FakeServer, provider: CustomProvider
 ):
-    with pytest.raises(NotSupported, match="cannot be polled"):
-        await provider.execute(None, remote_call("custom", url=fake_server.url + "/echo", completion="poll"))
+    with pytest.raises(ProviderRefused, match="cannot be polled") as caught:
+        await provider.poll(None, started(fake_server), {})
+    assert "status address" in caught.value.hint
     assert fake_server.journal == []
+
+
+async def test_while_a_callback_is_awaited_there_is_nothing_to_look_at(
+    fake_server: FakeServer, provider: CustomProvider
+):
+    call = remote_call("custom", url=fake_server.url + "/echo", completion="callback")
+    look = await provider.poll(None, call, {"kept": 1})
+    assert (look.state, look.output, look.memo) == ("running", None, {"kept": 1})
+    assert fake_server.journal == []
+
+
+async def test_the_secret_goes_along_to_a_status_address_of_its_own_origin_only(
+    fake_server: FakeServer, provider: CustomProvider
+):
+    ours = connection(fake_server.url)
+    await provider.poll(ours, started(fake_server, status_url=fake_server.url + "/job/a"), {})
+    assert fake_server.journal[0].headers["authorization"] == "Bearer s3cret"
+    elsewhere = fake_server.url.replace("127.0.0.1", "localhost") + "/job/a"
+    with pytest.raises(AddressNotAllowed) as caught:
+        await provider.poll(ours, started(fake_server, status_url=elsewhere), {})
+    assert "s3cret" not in str(caught.value)
+    assert len(fake_server.journal) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/status/404", ProviderRefused),
+        ("/status/401", CredentialRefused),
+        ("/status/429?retry_after=7", ProviderBusy),
+        ("/status/503", ProviderUnavailable),
+        ("/drop", ProviderUnavailable),
+        ("/html", UnreadableAnswer),
+        ("/redirect?to=/echo", ProviderRefused),
+    ],
+)
+async def test_trouble_with_the_status_address_is_told_by_kind(
+    fake_server: FakeServer, provider: CustomProvider, path: str, error: type[ProviderError]
+):
+    with pytest.raises(error) as caught:
+        await provider.poll(None, started(fake_server, status_url=fake_server.url + path), {})
+    assert (caught.value.provider, caught.value.operation) == ("custom", "poll")
+    if isinstance(caught.value, ProviderBusy):
+        assert caught.value.retry_after_seconds == 7
 
 
 async def test_without_an_address_there_is_nothing_to_call(provider: CustomProvider):

@@ -15,6 +15,7 @@ from orchestrator_app.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
+from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.flowise import FlowiseProvider
 from tests.fakes.connections import flowise_connection, remote_call
@@ -74,6 +75,9 @@ async def test_a_classic_chatflow_has_no_execution(flowise: FakeFlowise, provide
         ({"form": {"name": "Ann"}}, {"form": {"name": "Ann"}}),
         ("plain", {"question": "plain"}),
         ({"a": 1}, {"question": '{"a":1}'}),
+        ({"a": 1, "streaming": False}, {"question": '{"a":1}', "streaming": False}),
+        ({"question": "q", "overrideConfig": {"vars": {"a": 1}}}, {"overrideConfig": {"vars": {"a": 1}}}),
+        (None, {"question": "null"}),
     ],
 )
 async def test_anything_can_be_asked(
@@ -103,23 +107,15 @@ async def test_a_failed_flow_gives_its_own_reason(flowise: FakeFlowise, provider
     )
 
 
-async def test_a_flow_that_asks_a_person_has_stopped(flowise: FakeFlowise, provider: FlowiseProvider):
-    flow = flowise.add_flow(asks_person=True)
-    answer = await provider.execute(flowise_connection(flowise), question(flow.id))
-    assert answer.state == "failed"
-    assert (
-        answer.message
-        == "the flow stopped at “Human Input” and waits for a person, who must answer in Flowise."
-    )
-
-
 @pytest.mark.parametrize("key", ["", "another"])
 async def test_a_flow_with_a_key_of_its_own_asks_for_that_one(
     flowise: FakeFlowise, provider: FlowiseProvider, key: str
 ):
     flow = flowise.add_flow(key="of-the-flow")
-    with pytest.raises(CredentialRefused, match="did not get the right one"):
-        await provider.execute(flowise_connection(flowise, apiKey=key), question(flow.id))
+    for streaming in (False, True):
+        call = remote_call("flowise", workflow_id=flow.id, body={"question": "hello", "streaming": streaming})
+        with pytest.raises(CredentialRefused, match="did not get the right one"):
+            await provider.execute(flowise_connection(flowise, apiKey=key), call)
     good = flowise_connection(flowise, apiKey="of-the-flow")
     assert (await provider.execute(good, question(flow.id))).state == "completed"
 
@@ -169,6 +165,7 @@ async def test_without_address_or_flow_nothing_is_sent(flowise: FakeFlowise, pro
         ("/drop", OutcomeUnknown),
         ("/status/503", ProviderUnavailable),
         ("/status/401", CredentialRefused),
+        ("/status/403", CredentialRefused),
     ],
 )
 async def test_what_another_server_answers_is_told_as_such(
@@ -179,39 +176,54 @@ async def test_what_another_server_answers_is_told_as_such(
         await provider.execute(None, question("f", url=url + "f"))
 
 
-# --- the connection test ---
+async def test_a_chatflow_with_a_structured_output_gives_that(
+    flowise: FakeFlowise, provider: FlowiseProvider
+):
+    flow = flowise.add_flow(is_agentflow=False, json={"score": 3})
+    answer = await provider.execute(flowise_connection(flowise), question(flow.id))
+    assert isinstance(answer.output, dict)
+    assert answer.output["json"] == {"score": 3}
 
 
-async def test_a_good_connection_is_connected(flowise: FakeFlowise, provider: FlowiseProvider):
-    check = await provider.test(flowise_connection(flowise))
-    assert check.status == "connected"
-    assert "accepts the API key" in check.detail
+async def test_a_form_is_filled_in(flowise: FakeFlowise, provider: FlowiseProvider):
+    fields = [{"type": "string", "label": "Name", "name": "name"}]
+    flow = flowise.add_flow(start="form", form=fields, text=lambda _: "Hello Ann")
+    call = remote_call("flowise", workflow_id=flow.id, body={"form": {"name": "Ann"}})
+    answer = await provider.execute(flowise_connection(flowise), call)
+    assert isinstance(answer.output, dict)
+    assert (answer.output["text"], answer.output["form"]) == ("Hello Ann", {"name": "Ann"})
 
 
-async def test_a_connection_without_a_key_reaches_open_flows(flowise: FakeFlowise, provider: FlowiseProvider):
-    check = await provider.test(flowise_connection(flowise, apiKey=""))
-    assert check.status == "connected"
-    assert "open flows" in check.detail
+async def test_an_older_release_that_says_not_found_with_500_is_understood(
+    fake_server: FakeServer, provider: FlowiseProvider
+):
+    words = "Error: predictionsServices.buildChatflow - Chatflow 7 not found".replace(" ", "%20")
+    url = f"{fake_server.url}/status/500?message={words}&x=/api/v1/prediction/7"
+    with pytest.raises(ProviderRefused, match="Chatflow 7 not found"):
+        await provider.execute(None, question("7", url=url))
 
 
-async def test_a_bad_key_is_refused(flowise: FakeFlowise, provider: FlowiseProvider):
-    check = await provider.test(flowise_connection(flowise, apiKey="wr0ng"))
-    assert check.status == "refused"
-    assert "wr0ng" not in check.detail
+def test_without_a_key_only_what_is_open_to_everybody_can_be_done(
+    flowise: FakeFlowise, provider: FlowiseProvider
+):
+    open_to_all = {Capability.EXECUTE, Capability.RESPONSE, Capability.CALLBACK, Capability.CANCEL}
+    assert provider.capabilities_of(None) == open_to_all
+    keyless = flowise_connection(flowise, apiKey="")
+    assert provider.capabilities_of(keyless) == open_to_all | {Capability.TEST}
 
 
-async def test_a_key_that_may_only_ask_is_good(flowise: FakeFlowise, provider: FlowiseProvider):
-    flowise.add_key("few", may_list=False)
-    check = await provider.test(flowise_connection(flowise, apiKey="few"))
-    assert check.status == "connected"
-    assert "may not list" in check.detail
-
-
-async def test_another_server_is_not_taken_for_flowise(flowise: FakeFlowise, provider: FlowiseProvider):
-    flowise.is_there = False
-    assert (await provider.test(flowise_connection(flowise))).status == "unreachable"
-
-
-async def test_nobody_at_the_address_is_unreachable(flowise: FakeFlowise, provider: FlowiseProvider):
-    check = await provider.test(flowise_connection(flowise, baseUrl="http://127.0.0.1:1"))
-    assert check.status == "unreachable"
+async def test_what_needs_a_key_says_so_before_any_call(
+    fake_server: FakeServer, flowise: FakeFlowise, provider: FlowiseProvider
+):
+    keyless = flowise_connection(flowise, apiKey="")
+    attempts = [
+        lambda: provider.workflows(keyless),
+        lambda: provider.preview(keyless, "f"),
+        lambda: provider.poll(keyless, question("f"), {}),
+        lambda: provider.poll(None, question("f"), {}),
+        lambda: provider.execute(keyless, question("f", completion="poll")),
+    ]
+    for attempt in attempts:
+        with pytest.raises(CredentialRefused, match="needs a connection to Flowise"):
+            await attempt()
+    assert fake_server.journal == []

@@ -1,4 +1,4 @@
-"""The n8n provider: testing a connection, listing, previewing and stopping, against both releases of the fake."""
+"""The n8n provider: testing a connection, listing and previewing, against both releases of the fake."""
 
 import pytest
 
@@ -10,6 +10,7 @@ from orchestrator_app.errors import (
     ProviderUnavailable,
     UnreadableAnswer,
 )
+from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.n8n import N8nProvider
@@ -17,6 +18,7 @@ from orchestrator_app.security.network import NetworkGuard
 from tests.fakes.connections import n8n_connection, remote_call
 from tests.fakes.n8n import FakeN8n
 from tests.fakes.server import FakeServer
+from tests.fakes.wire import DROP, Received, Reply
 
 
 @pytest.fixture
@@ -75,6 +77,45 @@ async def test_a_key_that_may_not_read_executions_is_good_for_the_rest(
     assert "polling" in check.detail
 
 
+async def test_the_permissions_of_the_key_are_shown_where_the_release_tells_them(
+    n8n: FakeN8n, provider: N8nProvider
+):
+    check = await provider.test(n8n_connection(n8n))
+    used = "workflow:list, workflow:read, execution:list, execution:read, execution:stop"
+    assert check.facts == ((("Permissions", used),) if n8n.release == 2 else ())
+
+
+async def test_a_permission_that_is_missing_is_named(fake_server: FakeServer, provider: N8nProvider):
+    n8n = fake_server.n8n2
+    n8n.add_key("few", {"workflow:list", "workflow:read", "execution:list", "execution:read"})
+    check = await provider.test(n8n_connection(n8n, apiKey="few"))
+    assert check.status == "connected"
+    assert check.detail.endswith("it still needs execution:stop.")
+
+
+async def test_without_a_key_webhooks_can_be_called_and_nothing_asked(n8n: FakeN8n, provider: N8nProvider):
+    few = {Capability.EXECUTE, Capability.RESPONSE, Capability.CALLBACK}
+    assert provider.capabilities_of(None) == few
+    assert provider.capabilities_of(n8n_connection(n8n, apiKey=" ")) == few
+    assert provider.capabilities_of(n8n_connection(n8n)) == provider.capabilities
+    refusal = provider.refusal(Capability.POLL)
+    assert "only with a connection" in refusal.message
+    assert "page Connections" in refusal.hint
+    assert "no organizations or teams" in provider.refusal(Capability.TEAMS).message
+
+
+async def test_permissions_that_cannot_be_read_do_not_matter(fake_server: FakeServer, provider: N8nProvider):
+    n8n = fake_server.n8n2
+    answer = n8n.answer
+
+    async def hang_up(received: Received) -> Reply:
+        return DROP if received.path.endswith("/discover") else await answer(received)
+
+    n8n.answer = hang_up
+    check = await provider.test(n8n_connection(n8n))
+    assert (check.status, check.facts) == ("connected", ())
+
+
 async def test_a_closed_api_is_told_apart_from_another_server(n8n: FakeN8n, provider: N8nProvider):
     n8n.is_api_open = False
     check = await provider.test(n8n_connection(n8n))
@@ -129,11 +170,20 @@ async def test_workflows_are_listed_page_by_page_without_archived_ones(n8n: Fake
     assert sorted(flow.name for flow in found) == sorted(f"Flow {number}" for number in range(130))
     assert sum(flow.is_active for flow in found) == 65
     assert found[0].tags == ("crm",)
+    assert (found[0].team, found[0].folder, found[0].note) == ("", "", "")  # lists do not tell the project
     assert found[0].link == f"{n8n.base}/workflow/{found[0].id}"
     assert [call.query["limit"] for call in n8n.server.calls(f"{n8n.prefix}/api/v1/workflows")] == [
         "100",
         "100",
     ]
+
+
+async def test_a_row_has_the_digest_of_the_preview(n8n: FakeN8n, provider: N8nProvider):
+    flow = n8n.add_workflow("Orders")
+    (row,) = (await provider.workflows(n8n_connection(n8n))).workflows
+    preview = await provider.preview(n8n_connection(n8n), flow.id)
+    assert row.content_hash == preview.workflow.content_hash != ""
+    assert preview.workflow.team == "Rig Owner <rig@example.com>"
 
 
 async def test_workflows_are_searched_by_name(n8n: FakeN8n, provider: N8nProvider):
@@ -256,6 +306,7 @@ async def test_a_preview_says_how_to_start_the_workflow(n8n: FakeN8n, provider: 
     )
     assert [node.label for node in preview.nodes] == ["Webhook", "Set"]
     assert len(preview.edges) == 1
+    assert preview.workflow.link == f"{n8n.base}/workflow/{flow.id}"
 
 
 async def test_a_preview_of_an_unknown_workflow_says_so(n8n: FakeN8n, provider: N8nProvider):
@@ -279,48 +330,4 @@ async def test_without_address_and_key_nothing_is_asked(provider: N8nProvider, v
     with pytest.raises(CredentialRefused):
         await provider.poll(None, remote_call("n8n"), {})
     with pytest.raises(CredentialRefused):
-        await provider.cancel(None, "1")
-
-
-# --- stopping ---
-
-
-async def start(n8n: FakeN8n, provider: N8nProvider) -> str:
-    flow = n8n.add_workflow("Slow", mode="onReceived", seconds=None)
-    await provider.execute(None, remote_call("n8n", url=flow.url))
-    return str(flow.executions[0].id)
-
-
-async def test_a_running_execution_is_stopped(fake_server: FakeServer, provider: N8nProvider):
-    n8n = fake_server.n8n2
-    number = await start(n8n, provider)
-    assert await provider.cancel(n8n_connection(n8n), number) == f"n8n stopped execution {number}."
-    assert n8n.executions[int(number)].status == "canceled"
-
-
-async def test_an_ended_execution_cannot_be_stopped_again(fake_server: FakeServer, provider: N8nProvider):
-    n8n = fake_server.n8n2
-    number = await start(n8n, provider)
-    n8n.executions[int(number)].finish()
-    assert "had ended" in await provider.cancel(n8n_connection(n8n), number)
-
-
-async def test_an_unknown_execution_is_said_to_be_unknown(fake_server: FakeServer, provider: N8nProvider):
-    assert "does not know" in await provider.cancel(n8n_connection(fake_server.n8n2), "999")
-
-
-async def test_an_older_release_cannot_stop(fake_server: FakeServer, provider: N8nProvider):
-    number = await start(fake_server.n8n1, provider)
-    assert "cannot be told to stop" in await provider.cancel(n8n_connection(fake_server.n8n1), number)
-
-
-async def test_without_an_id_there_is_nothing_to_stop(fake_server: FakeServer, provider: N8nProvider):
-    assert "not known" in await provider.cancel(n8n_connection(fake_server.n8n2), "")
-    assert fake_server.journal == []
-
-
-async def test_a_key_that_may_not_stop_is_an_error(fake_server: FakeServer, provider: N8nProvider):
-    n8n = fake_server.n8n2
-    n8n.add_key("few", {"execution:read"})
-    with pytest.raises(CredentialRefused, match="Forbidden"):
-        await provider.cancel(n8n_connection(n8n, apiKey="few"), "1")
+        await provider.cancel(None, remote_call("n8n"), {})

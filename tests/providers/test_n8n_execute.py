@@ -5,9 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator_app.domain.remote import RemoteAnswer
-from orchestrator_app.errors import (
-    ProviderRefused,
-)
+from orchestrator_app.errors import ProviderRefused, UnreadableAnswer
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.n8n import N8nProvider
 from tests.fakes.connections import n8n_connection, remote_call
@@ -40,6 +38,8 @@ def n8n(request: pytest.FixtureRequest, fake_server: FakeServer) -> FakeN8n:
         ({"mode": "responseNode", "respond": (200, {}, "<html><body>made by the flow</body></html>")}, "<html><body>made by the flow</body></html>"),
         ({"mode": "responseNode", "respond": None}, None),
         ({"mode": "onReceived"}, {"message": "Workflow was started"}),
+        ({"mode": "streaming", "items": lambda _: ["Hel", "lo ”\u2028“"]}, {"output": "Hello ”\u2028“"}),
+        ({"mode": "streaming", "items": lambda _: []}, {"output": ""}),
     ],
 )  # fmt: skip
 async def test_the_answer_of_the_webhook_is_the_result(
@@ -129,33 +129,6 @@ async def test_too_much_data_for_an_address_is_refused_before_the_call(n8n: Fake
     assert flow.executions == []
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [({"a": 1}, '{"a": 1}'), ("hello", "hello"), ({"chatInput": "hi", "sessionId": "s"}, "hi")],
-)
-async def test_a_chat_trigger_gets_the_data_as_a_message(
-    n8n: FakeN8n, provider: N8nProvider, body: Any, text: str
-):
-    chat = {
-        "id": "c",
-        "name": "Chat",
-        "type": "@n8n/n8n-nodes-langchain.chatTrigger",
-        "webhookId": "chat-id",
-        "position": [0, 0],
-        "parameters": {"public": True},
-    }
-    flow = n8n.add_workflow("Talk", own_nodes=[chat], own_connections={})
-    call = remote_call("n8n", workflow_id=flow.id, body=body)
-    with pytest.raises(ProviderRefused):  # the fake does not listen there; what was sent is what counts
-        await provider.execute(n8n_connection(n8n), call)
-    (sent,) = n8n.server.calls(f"{n8n.prefix}/webhook/chat-id/chat")
-    assert sent.json["chatInput"] == text
-    assert sent.json["action"] == "sendMessage"
-    assert sent.json["sessionId"] == (
-        "s" if isinstance(body, dict) and "sessionId" in body else "0192-run:node-1"
-    )
-
-
 # --- failures after the workflow ran ---
 
 
@@ -175,6 +148,21 @@ async def test_a_failed_workflow_gives_its_own_reason(
     assert answer.remote_id == "1"
     assert answer.link.endswith("/executions/1")
     assert len(flow.executions) == 1
+
+
+async def test_lines_that_only_begin_like_a_stream_are_no_json(n8n: FakeN8n, provider: N8nProvider):
+    text = '{"type":"begin"}\nand then something else'
+    flow = n8n.add_workflow("Talk", mode="responseNode", respond=(200, {"Content-Type": "text/plain"}, text))
+    assert (await provider.execute(None, remote_call("n8n", url=flow.url))).output == text
+    flow.respond = (200, {"Content-Type": "application/json"}, text)
+    with pytest.raises(UnreadableAnswer):
+        await provider.execute(None, remote_call("n8n", url=flow.url))
+
+
+async def test_a_stream_that_breaks_off_is_a_failure(n8n: FakeN8n, provider: N8nProvider):
+    flow = n8n.add_workflow("Talk", mode="streaming", fails="no model")
+    answer = await provider.execute(None, remote_call("n8n", url=flow.url))
+    assert (answer.state, answer.message, answer.status_code) == ("failed", "n8n says “no model”.", 200)
 
 
 async def test_without_a_connection_the_reason_is_what_n8n_says(n8n: FakeN8n, provider: N8nProvider):

@@ -60,6 +60,14 @@ async def test_an_execution_that_ended_before_the_first_look_is_found_too(
     assert (look.state, look.remote_id) == ("completed", "1")
 
 
+async def test_a_call_that_waits_for_its_callback_can_be_looked_at_too(n8n: FakeN8n, provider: N8nProvider):
+    flow = n8n.add_workflow("Orders", mode="onReceived")
+    connection, call = n8n_connection(n8n), replace(polled(flow), completion="callback")
+    answer = await provider.execute(connection, call)
+    look = await provider.poll(connection, replace(call, body=None), answer.memo)
+    assert (look.state, look.remote_id) == ("completed", "1")
+
+
 async def test_ten_calls_at_once_each_find_their_own_execution(n8n: FakeN8n, provider: N8nProvider):
     flow = n8n.add_workflow("Orders", mode="onReceived", items=lambda run: [run.trigger["body"]])
     connection = n8n_connection(n8n)
@@ -139,7 +147,7 @@ async def test_a_stopped_execution_is_cancelled(fake_server: FakeServer, provide
     connection, call = n8n_connection(n8n), polled(flow)
     answer = await provider.execute(connection, call)
     first = await provider.poll(connection, call, answer.memo)
-    await provider.cancel(connection, first.remote_id)
+    await provider.cancel(connection, call, first.memo)
     look = await provider.poll(connection, call, first.memo)
     assert (look.state, look.message) == ("cancelled", "execution 1 was stopped in n8n.")
 
@@ -193,6 +201,20 @@ async def test_one_that_was_seen_running_and_vanished_is_unknown(n8n: FakeN8n, p
     look = await provider.poll(connection, call, first.memo)
     assert (look.state, look.remote_id) == ("unknown", "1")
     assert "has no execution 1" in look.message
+
+
+@pytest.mark.parametrize("seconds", [0.0, None])
+async def test_one_that_is_not_kept_goes_on_as_long_as_its_callback_may_come(
+    n8n: FakeN8n, provider: N8nProvider, seconds: float | None
+):
+    flow = n8n.add_workflow("Orders", mode="onReceived", keeps_successes=False, seconds=seconds)
+    connection, call = n8n_connection(n8n), replace(polled(flow), completion="callback")
+    answer = await provider.execute(connection, call)
+    first = await provider.poll(connection, call, answer.memo)
+    flow.executions[0].finish()
+    second = await provider.poll(connection, call, first.memo)
+    assert (first.state, second.state, second.is_certain) == ("running", "running", False)
+    assert "Turn on saving" in second.message
 
 
 async def test_one_that_is_not_to_be_seen_is_looked_for_again(n8n: FakeN8n, provider: N8nProvider):

@@ -5,13 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator_app.domain.json_values import JsonObject
-from orchestrator_app.providers.n8n_workflow import (
-    is_active,
-    keeps_successes,
-    read_preview,
-    read_workflow,
-    webhooks,
-)
+from orchestrator_app.providers.n8n_triggers import is_active, keeps_successes, webhooks
+from orchestrator_app.providers.n8n_workflow import read_preview, read_workflow
 from orchestrator_app.providers.remote_workflow import PreviewEdge
 from tests.fakes.recordings import recording
 
@@ -109,8 +104,8 @@ def test_links_of_other_kinds_are_named_after_their_kind():
         },
     )
     assert read_preview(raw, BASE, HOOKS).edges == (
-        PreviewEdge("Model", "Agent", "languageModel"),
-        PreviewEdge("Search", "Agent", "tool"),
+        PreviewEdge("Model", "Agent", "languageModel", "tool"),
+        PreviewEdge("Search", "Agent", "tool", "tool"),
     )
 
 
@@ -128,7 +123,82 @@ def test_links_of_other_kinds_are_named_after_their_kind():
 def test_ways_out_are_named_by_what_they_mean(settings: dict[str, Any], outputs: int, labels: list[str]):
     links: JsonObject = {"Source": {"main": [[link("Next")] for _ in range(outputs)]}}
     raw = workflow(node("Source", **settings), node("Next"), connections=links)
-    assert [edge.label for edge in read_preview(raw, BASE, HOOKS).edges] == labels
+    edges = read_preview(raw, BASE, HOOKS).edges
+    assert [edge.label for edge in edges] == labels
+    assert [edge.kind for edge in edges] == ["error" if label == "error" else "main" for label in labels]
+
+
+def test_the_digest_is_that_of_the_steps_and_links_without_their_places():
+    start, step = webhook(path="p"), node("A")
+    links: JsonObject = {"Webhook": {"main": [[link("A")]]}}
+
+    def digest(*nodes: JsonObject, connections: JsonObject, **settings: Any) -> str:
+        return read_workflow(workflow(*nodes, connections=connections, **settings), BASE).content_hash
+
+    first = digest(start, step, connections=links)
+    assert first == digest(node("A", position=[9, 9]), start, connections=links, name="Renamed")
+    assert first == digest(start, step, node("Note", "n8n-nodes-base.stickyNote"), connections=links)
+    assert first != digest(start, step, connections={})
+    assert first != digest(start, node("A", disabled=True), connections=links)
+
+
+def test_a_changed_step_has_another_digest_and_a_moved_one_the_same():
+    raw = workflow(webhook(path="p"), node("A"), node("B"))
+    changed = workflow(webhook(path="p"), node("A", parameters={"x": 1}), node("B", position=[5, 5]))
+    before = {step.id: step.digest for step in read_preview(raw, BASE, HOOKS).nodes}
+    after = {step.id: step.digest for step in read_preview(changed, BASE, HOOKS).nodes}
+    assert [name for name, digest in before.items() if after[name] != digest] == ["A"]
+
+
+def test_a_draft_that_is_not_published_does_not_change_the_digest():
+    published = {"nodes": [webhook(path="p")], "connections": {}}
+    raw = workflow(webhook(path="p"), activeVersionId="v1", versionId="v1", activeVersion=published)
+    draft = raw | {"nodes": [webhook(path="draft")], "versionId": "v2"}
+    assert read_workflow(draft, BASE).content_hash == read_workflow(raw, BASE).content_hash
+
+
+def test_a_list_without_the_published_version_gives_no_digest_unless_the_draft_is_it():
+    row = workflow(webhook(path="p"), activeVersionId="v1", versionId="v2")
+    assert read_workflow(row, BASE).content_hash == ""
+    assert read_workflow(row | {"versionId": "v1"}, BASE).content_hash
+
+
+@pytest.mark.parametrize(
+    ("kind", "app"),
+    [
+        ("n8n-nodes-base.slack", "Slack"),
+        ("n8n-nodes-base.googleSheetsTrigger", "Google Sheets"),
+        ("n8n-nodes-base.gmailTool", "Gmail"),
+        ("n8n-nodes-base.httpRequest", ""),
+        ("n8n-nodes-base.scheduleTrigger", ""),
+        ("@n8n/n8n-nodes-langchain.lmChatOpenAi", "OpenAI"),
+        ("@n8n/n8n-nodes-langchain.toolWikipedia", "Wikipedia"),
+        ("@n8n/n8n-nodes-langchain.agent", ""),
+        ("n8n-nodes-community.github", "GitHub"),
+        ("", ""),
+    ],
+)
+def test_the_app_of_a_step_is_made_of_its_type(kind: str, app: str):
+    assert read_preview(workflow(node("A", kind)), BASE, HOOKS).nodes[0].app == app
+
+
+@pytest.mark.parametrize(
+    ("settings", "team", "folder"),
+    [
+        ({}, "", ""),
+        ({"shared": [{"role": "workflow:owner", "projectId": "p"}]}, "", ""),
+        ({"shared": [{"project": {"name": "Sales"}}], "parentFolder": {"name": "Leads"}}, "Sales", "Leads"),
+        ({"homeProject": {"name": "Support"}}, "Support", ""),
+    ],
+)
+def test_project_and_folder_are_told_where_n8n_tells_them(settings: dict[str, Any], team: str, folder: str):
+    row = read_workflow(workflow(**settings), BASE)
+    assert (row.team, row.folder) == (team, folder)
+
+
+def test_a_workflow_that_nothing_outside_can_start_says_so():
+    assert read_workflow(workflow(webhook()), BASE).note == ""
+    assert "nothing outside can start it" in read_workflow(workflow(node("Timer")), BASE).note
 
 
 def test_sticky_notes_are_no_steps():
@@ -182,22 +252,10 @@ def test_a_parameter_at_its_default_is_absent_and_the_default_is_get(
     assert webhooks(workflow(webhook(path="p", **parameters)))[0].methods == methods
 
 
-@pytest.mark.parametrize(
-    ("parameters", "completion"),
-    [
-        ({}, "poll"),
-        ({"responseMode": "onReceived"}, "poll"),
-        ({"responseMode": "lastNode"}, "response"),
-        ({"responseMode": "responseNode"}, "response"),
-        ({"responseMode": "streaming"}, "response"),
-    ],
-)
-def test_an_immediate_answer_means_polling(parameters: dict[str, Any], completion: str):
-    assert read_preview(workflow(webhook(**parameters)), BASE, HOOKS).completion == completion
-
-
-def test_disabled_webhooks_do_not_listen_and_chats_come_last():
-    chat = node("Chat", "@n8n/n8n-nodes-langchain.chatTrigger", webhookId="chat-id")
+def test_disabled_webhooks_do_not_listen_and_chats_come_after_webhooks():
+    chat = node(
+        "Chat", "@n8n/n8n-nodes-langchain.chatTrigger", webhookId="chat-id", parameters={"public": True}
+    )
     raw = workflow(webhook("Off", path="off") | {"disabled": True}, chat, webhook("On", path="on"))
     assert [found.node for found in webhooks(raw)] == ["On", "Chat"]
     assert webhooks(raw)[1].path == "webhook/chat-id/chat"
@@ -214,7 +272,8 @@ def test_disabled_webhooks_do_not_listen_and_chats_come_last():
         (workflow(webhook(path="a/:id")), "Replace :id"),
         (workflow(webhook(path="={{ $json.p }}")), "expression"),
         (workflow(webhook(authentication="headerAuth")), "asks for headerAuth"),
-        (workflow(node("Form", "n8n-nodes-base.formTrigger")), "form"),
+        (workflow(node("Form", "n8n-nodes-base.formTrigger")), "POST to the form node “Form”"),
+        (workflow(node("Chat", "@n8n/n8n-nodes-langchain.chatTrigger")), "not public"),
         (workflow(node("Timer", "n8n-nodes-base.scheduleTrigger")), "no Webhook node"),
     ],
 )

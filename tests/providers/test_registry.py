@@ -6,7 +6,7 @@ from orchestrator_app.providers.simulated import SimulatedProvider
 
 
 def test_every_provider_stands_under_its_own_key():
-    assert list(PROVIDERS) == ["custom", "n8n", "flowise", "simulated"]
+    assert list(PROVIDERS) == ["custom", "n8n", "make", "zapier", "flowise", "simulated"]
     assert all(kind.key == key and kind.title for key, kind in PROVIDERS.items())
 
 
@@ -21,5 +21,5 @@ def test_only_the_simulated_provider_gets_the_client_that_may_call_home(http_cli
     built = build_providers(http_client, callback_client=other)
     simulated = built["simulated"]
     assert isinstance(simulated, SimulatedProvider)
-    assert simulated._callback_client is other
+    assert simulated._callbacks._own_client is other
     assert all(provider.client is http_client for provider in built.values())

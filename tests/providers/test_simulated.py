@@ -9,7 +9,6 @@ import pytest
 from orchestrator_app.errors import AddressNotAllowed, OutcomeUnknown, ProviderRefused, ProviderUnavailable
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
-from orchestrator_app.providers.remote_workflow import RemoteWorkflow
 from orchestrator_app.providers.simulated import SimulatedProvider
 from orchestrator_app.providers.simulated_workflows import WORKFLOWS
 from orchestrator_app.security.network import NetworkGuard
@@ -54,9 +53,13 @@ async def test_all_workflows_are_listed_and_searched(provider: SimulatedProvider
     assert page.cursor == ""
     assert all(flow.is_active and flow.tags for flow in page.workflows)
     found = await provider.workflows(BUILT_IN, query=" LEAD")
-    assert found.workflows == (
-        RemoteWorkflow("score-lead", "Sales: score lead", is_active=True, tags=("sales",)),
-    )
+    (row,) = found.workflows
+    assert (row.id, row.tags, row.folder) == ("score-lead", ("sales",), "Business")
+    assert row.content_hash == (await provider.preview(BUILT_IN, "score-lead")).workflow.content_hash
+
+
+def test_no_two_workflows_have_the_same_digest():
+    assert len({workflow.content_hash() for workflow in WORKFLOWS.values()}) == len(WORKFLOWS)
 
 
 @pytest.mark.parametrize("workflow", list(WORKFLOWS))
@@ -75,6 +78,40 @@ async def test_every_preview_is_a_graph_that_begins_with_a_trigger(
 async def test_a_preview_shows_branches(provider: SimulatedProvider):
     preview = await provider.preview(BUILT_IN, "create-ticket")
     assert {edge.label for edge in preview.edges if edge.source == "Urgent?"} == {"true", "false"}
+
+
+async def test_a_preview_shows_an_error_route_a_switched_off_step_and_a_tool(provider: SimulatedProvider):
+    crm = await provider.preview(BUILT_IN, "crm-lookup")
+    assert [(edge.source, edge.target) for edge in crm.edges if edge.kind == "error"] == [
+        ("Find customer", "Say that it is down")
+    ]
+    mail = await provider.preview(BUILT_IN, "send-mail")
+    assert [node.label for node in mail.nodes if node.is_disabled] == ["Note the opening"]
+    chat = await provider.preview(BUILT_IN, "chat")
+    assert [edge.source for edge in chat.edges if edge.kind == "tool"] == ["Memory"]
+
+
+async def test_the_forms_name_the_fields_that_the_workflows_read(provider: SimulatedProvider):
+    forms = {name: (await provider.preview(BUILT_IN, name)).form for name in WORKFLOWS}
+    assert {name for name, form in forms.items() if not form} == {"echo"}
+    assert all(field.path in WORKFLOWS[name].summary for name, form in forms.items() for field in form)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "keys", "working"),
+    [
+        ("echo", ["response", "poll", "callback"], ["response"]),
+        ("polling", ["poll", "response", "callback"], ["poll", "response"]),
+        ("calling-back", ["callback", "response", "poll"], ["callback", "response"]),
+    ],
+)
+async def test_the_best_completion_comes_first(
+    provider: SimulatedProvider, workflow: str, keys: list[str], working: list[str]
+):
+    preview = await provider.preview(BUILT_IN, workflow)
+    assert [choice.key for choice in preview.completions] == keys
+    assert [choice.key for choice in preview.completions if choice.works] == working
+    assert preview.completion == keys[0]
 
 
 @pytest.mark.parametrize("workflow", ["nothing", ""])
@@ -212,7 +249,7 @@ async def test_a_callback_that_is_refused_is_logged_without_its_token(
     call = simulated("calling-back", {"seconds": 0}, completion="callback")
     with caplog.at_level(logging.WARNING):
         await provider.execute(None, _to(call, fake_server.url + "/status/404?token=cb_secret"))
-        await asyncio.gather(*provider._tasks)
+        await asyncio.gather(*provider._executions.callbacks)
     assert "could not call back" in caplog.text
     assert "cb_secret" not in caplog.text
     assert len(fake_server.journal) == 1
@@ -225,13 +262,13 @@ def _to(call: Any, url: str) -> Any:
 async def test_a_callback_that_fails_for_the_moment_is_made_again(
     fake_server: FakeServer, provider: SimulatedProvider, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("orchestrator_app.providers.simulated._CALLBACK_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr("orchestrator_app.providers.simulated_executions.CALLBACK_PAUSES", (0.0, 0.0))
     call = simulated("calling-back", {"seconds": 0}, completion="callback")
     await provider.execute(None, _to(call, fake_server.url + "/flaky?fail=2"))
-    await asyncio.gather(*provider._tasks)
+    await asyncio.gather(*provider._executions.callbacks)
     assert len(fake_server.calls("/flaky")) == 3
     await provider.execute(None, _to(call, fake_server.url + "/status/503"))
-    await asyncio.gather(*provider._tasks)
+    await asyncio.gather(*provider._executions.callbacks)
     assert len(fake_server.calls("/status/503")) == 3
 
 
@@ -241,7 +278,7 @@ async def test_callbacks_still_to_be_made_end_with_the_provider(
     call = simulated("calling-back", {"seconds": 3_000}, completion="callback")
     await provider.execute(None, _to(call, fake_server.url + "/echo"))
     await provider.close()
-    assert provider._tasks == set()
+    assert provider._executions.callbacks == []
     assert fake_server.journal == []
 
 
@@ -271,7 +308,7 @@ async def test_only_the_callback_address_of_this_program_is_open_to_it(
     )
     await provider.execute(None, call)
     with caplog.at_level(logging.WARNING):
-        await asyncio.gather(*provider._tasks)
+        await asyncio.gather(*provider._executions.callbacks)
     assert bool(fake_server.journal) == arrives
     await guarded.close()
     with pytest.raises(AddressNotAllowed):
@@ -327,3 +364,11 @@ async def test_a_long_question_is_shown_cut(provider: SimulatedProvider):
 
 async def test_a_callback_to_come_leaves_any_workflow_running(provider: SimulatedProvider):
     assert (await provider.execute(None, simulated("echo", {}, completion="callback"))).state == "running"
+
+
+async def test_an_answer_that_waits_for_somebody_elses_callback_can_be_looked_at(provider: SimulatedProvider):
+    call = simulated("echo", {}, completion="callback")
+    answer = await provider.execute(None, call)
+    look = await provider.poll(None, call, answer.memo)
+    assert look.state == "running"
+    assert "something else has to" in look.message

@@ -5,6 +5,7 @@ import pytest
 from orchestrator_app.domain.remote import RemoteAnswer
 from orchestrator_app.errors import Conflict, ProviderBusy
 from tests.running import WORKSPACE, World, graph, mapper, messages_of, states_of, wait, webhook
+from tests.steered import Held
 
 
 async def cancelled(world: World, run_id: str):
@@ -13,7 +14,8 @@ async def cancelled(world: World, run_id: str):
     assert summary.state == "CANCELLED"
     await world.at_rest()
     run = await world.ended(run_id)
-    assert run.summary.seq == summary.seq, "something was written after the cancel"
+    told = run.summary.seq - summary.seq
+    assert told == len(world.platform.stops), "something else than what the platforms did was written"
     return run
 
 
@@ -26,7 +28,8 @@ async def test_a_cancel_cuts_the_calls_under_way(world: World):
     run = await cancelled(world, run_id)
     assert sorted(world.platform.cut) == ["a", "b"]
     assert states_of(run) == {"a": "CANCELLED", "b": "CANCELLED", "c": "PENDING"}
-    assert messages_of(run) == ["The run started.", "The run was cancelled."]
+    stopped = "The execution was stopped."
+    assert messages_of(run) == ["The run started.", "The run was cancelled.", stopped, stopped]
     assert run.summary.ended_date == world.clock.ms
     assert world.dispatcher.active == 0
 
@@ -63,13 +66,20 @@ async def test_a_run_that_lingers_over_a_short_pause_is_cancelled(sqlite_world: 
 async def test_a_polled_run_is_cancelled_in_the_middle_of_a_look(sqlite_world: World):
     world = sqlite_world
     world.platform.on_call("a", RemoteAnswer("running"))
-    held = world.platform.hold("other")
+    held = Held()
     world.platform.on_look("a", held)
     run_id = await world.start(graph([webhook("a", completion="poll", pollingInterval=100)]))
     await world.waiting_at(run_id, "a")
     world.advance(200)
     await world.platform.looked_at("a", 1)
-    await cancelled(world, run_id)
+    await world.runs.cancel(WORKSPACE, run_id)
+    held.answer({"n": 1})
+    await world.at_rest()
+    run = await world.ended(run_id)
+    assert (run.summary.state, states_of(run), run.output) == ("CANCELLED", {"a": "CANCELLED"}, None)
+    world.advance(1_000_000)
+    await world.at_rest()
+    assert world.platform.looks_at("a") == 1
 
 
 async def test_a_run_that_nobody_has_begun_is_cancelled(world: World):
@@ -113,7 +123,7 @@ async def test_a_cancel_counts_even_if_its_hint_is_lost(world: World, monkeypatc
     held.answer({"n": 1})
     await world.at_rest()
     run = await world.ended(run_id)
-    assert (run.summary.state, run.summary.seq) == ("CANCELLED", summary.seq)
+    assert (run.summary.state, run.summary.seq) == ("CANCELLED", summary.seq + len(world.platform.stops))
     assert states_of(run) == {"a": "CANCELLED", "b": "PENDING"}
     assert world.platform.calls_of("b") == []
 

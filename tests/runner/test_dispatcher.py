@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator_app.domain.ports import OpenRun
+from orchestrator_app.domain.ports import ClaimedRun, OpenRun
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Unavailable
 from orchestrator_app.runner import dispatcher as dispatching
@@ -46,7 +46,7 @@ class Office:
         self.gate.set()
         self._news = asyncio.Event()
 
-    async def advance(self, run_id: str) -> None:
+    async def advance(self, run_id: str, claimed: ClaimedRun | None = None) -> None:
         self.dispatcher.seen(run_id)
         self.advanced.append(run_id)
         self._news.set()
@@ -207,7 +207,7 @@ async def test_a_run_that_cannot_be_advanced_now_gets_another_turn(
 ):
     failures: list[Exception] = [Unavailable("The database is away."), RuntimeError("a mistake of ours")]
 
-    async def advance(run_id: str) -> None:
+    async def advance(run_id: str, claimed: ClaimedRun | None = None) -> None:
         await office.advance(run_id)
         if failures:
             raise failures.pop(0)

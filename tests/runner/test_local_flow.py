@@ -1,8 +1,6 @@
-import pytest
-
-from orchestrator_app.domain.remote import RemoteAnswer
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
 from orchestrator_app.errors import OutcomeUnknown
-from tests.running import World, failure_of, graph, node
+from tests.running import World, failure_of, graph, messages_of, node
 
 
 async def test_a_flow_is_asked_and_its_answer_is_the_output(world: World):
@@ -21,7 +19,8 @@ async def test_a_flow_is_asked_and_its_answer_is_the_output(world: World):
     assert call.traceparent
     (attempt,) = run.nodes[0].attempts
     assert attempt.request["body"] == {"question": "Greet Ada"}
-    assert attempt.request["flowId"] == "f"
+    assert (attempt.request["provider"], attempt.request["workflowId"]) == ("flowise", "f")
+    assert (attempt.request["connectionId"], attempt.request["correlationId"]) == ("c1", call.correlation_id)
     assert attempt.response == {"status": 200, "headers": {}, "body": {"text": "Hello Ada"}}
 
 
@@ -39,14 +38,13 @@ async def test_the_built_in_connection_asks_a_simulated_flow(sqlite_world: World
     assert sqlite_world.platform.calls[0].provider == "simulated"
 
 
-@pytest.mark.parametrize("state", ["failed", "cancelled"])
-async def test_a_flow_that_fails_fails_its_node(sqlite_world: World, state: str):
-    sqlite_world.platform.on_call("f", RemoteAnswer(state, status_code=500, message="No model."))  # pyright: ignore[reportArgumentType]
+async def test_a_flow_that_fails_fails_its_node(sqlite_world: World):
+    sqlite_world.platform.on_call("f", RemoteAnswer("failed", status_code=500, message="No model."))
     run = await sqlite_world.run(
         graph([node("a", "LocalFlow", flowId="f", baseURL="http://x", question="Hi")])
     )
     failure = failure_of(run.nodes[0])
-    assert (failure["code"], failure["message"]) == ("remote_failed", "The flow failed: No model.")
+    assert (failure["code"], failure["message"]) == ("remote_failed", "The remote workflow failed: No model.")
     assert run.nodes[0].attempts[0].status_code == 500
 
 
@@ -57,3 +55,61 @@ async def test_a_question_is_never_asked_twice(sqlite_world: World):
     )
     assert failure_of(run.nodes[0])["code"] == "outcome_unknown"
     assert len(sqlite_world.platform.calls) == 1
+
+
+async def test_inputs_stand_beside_the_question(sqlite_world: World):
+    inputs = {"form.name": "{{ data.name }}", "form.age": "{{ data.age }}", "chatId": "x {{ data.age }}"}
+    flow = node("a", "LocalFlow", flowId="f", connectionId="c1", question="Hi", inputs=inputs, streaming=True)
+    await sqlite_world.run(graph([flow]), {"name": "Ada", "age": 36})
+    assert sqlite_world.platform.calls[0].body == {
+        "form": {"name": "Ada", "age": 36},
+        "chatId": "x 36",
+        "question": "Hi",
+        "streaming": True,
+    }
+
+
+async def test_with_inputs_alone_nothing_is_asked(sqlite_world: World):
+    flow = node("a", "LocalFlow", flowId="f", connectionId="c1", inputs={"form.name": "Ada"})
+    await sqlite_world.run(graph([flow]), {"n": 1})
+    assert sqlite_world.platform.calls[0].body == {"form": {"name": "Ada"}}
+
+
+async def test_a_flow_that_waits_for_a_person_is_polled_until_it_has_ended(world: World):
+    says = "It waits for a person at “Approve” in Flowise."
+    world.platform.on_call("f", RemoteAnswer("running", message=says, remote_id="9", memo={"id": "9"}))
+    world.platform.on_look("f", RemoteLook("running", message=says, memo={"id": "9"}), {"text": "Approved"})
+    run_id = await world.start(graph([node("a", "LocalFlow", flowId="f", connectionId="c1", question="Hi")]))
+    run = await world.parked(run_id)
+    assert (run.nodes[0].wait_reason, messages_of(run)) == ("poll", ["The run started.", says])
+    (status,) = (await world.runs.live("default", run_id)).statuses
+    assert (status.says, status.waits_since) == (says, world.clock.ms)
+    for _ in range(2):
+        world.advance(5_000)
+        await world.at_rest()
+    run = await world.ended(run_id)
+    assert run.output == {"text": "Approved"}
+    assert [memo for _, memo in world.platform.looks] == [{"id": "9"}, {"id": "9"}]
+    assert world.platform.looks[0][0].completion == "poll"
+
+
+async def test_a_flow_that_cannot_be_asked_gives_the_answer_it_gave(sqlite_world: World):
+    sqlite_world.platform.can = frozenset({"execute", "response"})
+    sqlite_world.platform.on_call("f", RemoteAnswer("running", {"text": "So far"}))
+    run = await sqlite_world.run(
+        graph([node("a", "LocalFlow", flowId="f", connectionId="c1", question="Hi")])
+    )
+    assert run.output == {"text": "So far"}
+
+
+async def test_a_flow_may_be_done_when_it_calls_back(world: World):
+    world.platform.on_call("f", RemoteAnswer("running", {"status": "PROCESSING"}, status_code=202))
+    question = "Tell {{ run.callbackUrl }}"
+    flow = node("a", "LocalFlow", flowId="f", connectionId="c1", question=question, completion="callback")
+    run_id = await world.start(graph([flow]))
+    run = await world.parked(run_id)
+    (call,) = world.platform.calls
+    assert (call.completion, call.callback_url) == ("callback", run.nodes[0].callback_url)
+    assert call.body == {"question": f"Tell {call.callback_url}"}
+    await world.call_back(run_id, call.callback_token, {"status": "SUCCESS"})
+    assert (await world.ended(run_id)).output == {"status": "SUCCESS"}

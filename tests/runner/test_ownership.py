@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
 from orchestrator_app.errors import ProviderBusy
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import text
@@ -215,8 +214,8 @@ async def test_a_wait_without_a_deadline_is_ended_by_its_callback_alone(world: W
 
 async def test_a_stop_ends_a_run_that_lingers_over_a_short_pause(sqlite_world: World):
     world = sqlite_world
-    world.platform.on_call("a", RemoteAnswer("running"))
-    run_id = await world.start(graph([webhook("a", completion="poll", pollingInterval=1_000)]))
+    world.platform.on_call("a", ProviderBusy("Wait.", retry_after_seconds=1))
+    run_id = await world.start(graph([webhook("a")]))
     await world.waiting_at(run_id, "a")
     await asyncio.wait_for(world.life.engine.stop(20), 1)
     assert (await world.runs.get(WORKSPACE, run_id)).summary.state == "RUNNING"
@@ -226,16 +225,11 @@ async def test_a_run_that_lingers_makes_room_for_others(sqlite_world: World):
     world = sqlite_world
     world.run_concurrency = 1
     await world.restart()
-    world.platform.on_call("a", RemoteAnswer("running"))
-    held = world.platform.hold("look")
-    world.platform.on_look("a", held)
-    run_id = await world.start(graph([webhook("a", completion="poll", pollingInterval=100)]))
-    await world.waiting_at(run_id, "a")
-    world.advance(200)
-    await world.platform.looked_at("a", 1)
+    held = world.platform.hold("a")
+    run_id = await world.start(graph([webhook("a")]))
+    await world.platform.called("a")
     other = await world.start(graph([mapper("b", n="=1")]))
-    world.platform.on_look("a", RemoteLook("running"))
-    held.answer(RemoteLook("running"))
+    held.answer(ProviderBusy("Wait.", retry_after_seconds=1.5))
     assert (await world.ended(other)).output == {"n": 1}
     await world.runs.cancel(WORKSPACE, run_id)
 

@@ -2,6 +2,7 @@ import pytest
 
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
 from orchestrator_app.errors import CredentialRefused, ProviderBusy, ProviderUnavailable
+from orchestrator_app.runner.poller import LEASE_MS
 from tests.running import World, failure_of, graph, messages_of, node, nodes_of, states_of, webhook
 
 STARTED = RemoteAnswer("running", {"message": "Workflow was started"}, remote_id="77", memo={"id": 77})
@@ -66,6 +67,83 @@ async def test_a_look_knows_what_the_answer_and_the_last_look_left_for_it(sqlite
         assert (look.started_at, look.body, look.is_idempotent) == (begun, None, True)
 
 
+async def test_looks_grow_apart_up_to_half_a_minute(sqlite_world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("orchestrator_app.runner.poller.uniform", lambda *_: 0.0)
+    monkeypatch.setattr("orchestrator_app.runner.handlers.remote_work.uniform", lambda *_: 0.0)
+    world = sqlite_world
+    world.platform.on_call("a", STARTED)
+    world.platform.on_look("a", RUNNING)
+    run_id = await world.start(graph([polled(pollingInterval=16_000, pollingTimeout=1_000_000)]))
+    await world.parked(run_id)
+    pauses: list[int] = []
+    for _ in range(5):
+        due = (await world.parked(run_id)).nodes[0].wake_at
+        assert due is not None
+        pauses.append(due - world.clock.ms)
+        world.advance(pauses[-1])
+        await world.at_rest()
+    assert pauses == [16_000, 16_000, 20_000, 25_000, 30_000]
+
+
+async def test_a_polling_timeout_counts_instead_of_the_number_of_polls(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", STARTED)
+    world.platform.on_look("a", RUNNING)
+    node = polled(pollingInterval=10_000, pollingTimeout=21_000, maxPollingAttempts=100)
+    run_id = await world.start(graph([node]))
+    begun = world.clock.ms
+    await world.at_rest()
+    while world.dispatcher.active == 0 and (run := await world.runs.get("default", run_id)).nodes[0].wake_at:
+        world.advance(run.nodes[0].wake_at - world.clock.ms)
+        await world.at_rest()
+    failure = failure_of((await world.ended(run_id)).nodes[0])
+    assert (failure["code"], world.clock.ms - begun) == ("poll_timeout", 21_000)
+
+
+async def test_what_a_look_says_is_told_once(world: World):
+    world.platform.on_call("a", STARTED)
+    waiting = RemoteLook("running", message="It waits for a person.")
+    world.platform.on_look("a", RUNNING, waiting, waiting, {"n": 1})
+    run_id = await world.start(graph([polled()]))
+    await looked(world, 3)
+    await world.at_rest()
+    (status,) = (await world.runs.live("default", run_id)).statuses
+    assert (status.says, status.message) == ("It waits for a person.", "")
+    await looked(world, 4)
+    assert messages_of(await world.ended(run_id)).count("It waits for a person.") == 1
+
+
+async def test_a_result_that_may_be_anothers_is_told_as_such(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", STARTED)
+    doubt = "It is the run that began next after the call."
+    world.platform.on_look("a", RemoteLook("completed", {"n": 1}, message=doubt, is_certain=False))
+    run_id = await world.start(graph([polled()]))
+    await looked(world, 1)
+    run = await world.ended(run_id)
+    assert (run.output, [line.message for line in run.logs if line.level == "warning"]) == ({"n": 1}, [doubt])
+
+
+async def test_ten_minutes_of_outage_are_survived_and_do_not_count(world: World):
+    world.platform.on_call("a", STARTED)
+    world.platform.on_look("a", DOWN)
+    # Without the outage it would be over after a minute.
+    run_id = await world.start(graph([polled(pollingInterval=2_000)]))
+    await world.at_rest()
+    begun = world.clock.ms
+    while world.clock.ms - begun < 10 * 60_000:
+        world.advance(3_000)
+        await world.at_rest()
+    assert (await world.parked(run_id)).nodes[0].state == "WAITING"
+    world.platform.on_look("a", RUNNING, {"n": 1})
+    for _ in range(2):
+        world.advance(40_000)
+        await world.at_rest()
+    run = await world.ended(run_id)
+    assert run.output == {"n": 1}
+    assert len([line for line in run.logs if line.level == "warning"]) == 1
+
+
 async def test_looks_are_the_interval_apart_but_for_a_little_chance(sqlite_world: World):
     world = sqlite_world
     world.platform.on_call("a", STARTED)
@@ -84,6 +162,7 @@ async def test_a_workflow_that_never_ends_fails_after_the_most_looks(world: Worl
     failure = failure_of((await world.ended(run_id)).nodes[0])
     assert failure["code"] == "poll_timeout"
     assert failure["message"] == "After 3 looks there was no result. It waits for a form."
+    assert messages_of(await world.ended(run_id))[2] == "It waits for a form."
     assert failure["detail"]["executionId"] == "77"
     assert world.platform.looks_at("a") == 3
 
@@ -226,6 +305,7 @@ async def test_polling_outlives_the_process_and_an_interrupted_look_does_not_cou
     await looked(world, 1)
     world.platform.on_look("a", RUNNING, RUNNING, {"n": 1})
     await world.restart()
+    world.advance(LEASE_MS)
     await world.platform.looked_at("a", 2)
     await world.at_rest()
     world.advance(4_000_000)
@@ -250,3 +330,12 @@ async def test_a_node_of_old_is_polled_when_it_says_so(sqlite_world: World):
     run_id = await world.start(graph([webhook("a", enablePolling=True, pollingInterval=3_600_000)]))
     await looked(world, 1)
     assert (await world.ended(run_id)).output == {"n": 1}
+
+
+async def test_a_result_that_is_too_large_fails_the_node(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", STARTED)
+    world.platform.on_look("a", "x" * 1_100_000)
+    run_id = await world.start(graph([polled()]))
+    await looked(world, 1)
+    assert failure_of((await world.ended(run_id)).nodes[0])["code"] == "output_too_large"

@@ -48,6 +48,29 @@ async def test_the_input_is_the_body_unless_a_template_says_otherwise(sqlite_wor
     assert (await sent(sqlite_world, {"n": 1}, bodyTemplate="  ")).body == {"n": 1}
 
 
+async def test_inputs_are_the_body_when_there_is_no_template(sqlite_world: World):
+    inputs = {"order.id": "{{ data.n }}", "order.note": "No. {{ data.n }}", "all": "{{ data }}"}
+    body = {"order": {"id": 7, "note": "No. 7"}, "all": {"n": 7}}
+    assert (await sent(sqlite_world, {"n": 7}, inputs=inputs)).body == body
+    assert (await sent(sqlite_world, {"n": 7}, inputs=inputs, method="GET")).body == body
+    assert (await sent(sqlite_world, {"n": 7}, inputs=inputs, bodyTemplate='{"m": 1}')).body == {"m": 1}
+    assert (await sent(sqlite_world, {"n": 7}, inputs={})).body == {"n": 7}
+
+
+async def test_inputs_get_the_callback_unless_they_place_it_themselves(sqlite_world: World):
+    placed = {"n": "1", "hook": "{{ nodes.a.callbackUrl }}"}
+    for inputs in ({"n": "1"}, placed):
+        run_id = await sqlite_world.start(graph([webhook("a", completion="callback", inputs=inputs)]))
+        await sqlite_world.parked(run_id)
+    first, second = sqlite_world.platform.calls
+    assert first.body == {
+        "n": "1",
+        "callbackUrl": first.callback_url,
+        "correlationToken": first.callback_token,
+    }
+    assert second.body == {"n": "1", "hook": second.callback_url}
+
+
 async def test_a_get_has_no_body_of_its_own(sqlite_world: World):
     assert (await sent(sqlite_world, {"n": 1}, method="GET")).body is None
     call = await sent(sqlite_world, {"n": 1}, method="GET", bodyTemplate='{"n": {{ n }}}')
@@ -98,6 +121,7 @@ async def test_what_is_sent_and_received_is_noted(world: World):
         "headers": {"X-A": "1"},
         "body": {"id": 7},
         "provider": "simulated",
+        "connectionId": "",
         "workflowId": "a",
         "correlationId": call.correlation_id,
         "idempotencyKey": call.idempotency_key,

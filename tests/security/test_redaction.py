@@ -253,6 +253,43 @@ def test_secrets_are_masked_where_texts_usually_have_them(text: str, masked: str
     assert NOTHING_KNOWN.text(text) == masked
 
 
+HOOK = "/hooks/catch/"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("https://hooks.zapier.com/hooks/catch/1234567/abc12de/", f"https://hooks.zapier.com{HOOK}***/"),
+        ("POST https://hooks.zapier.com/hooks/catch/1234567/abc12de/silent.", f"POST https://hooks.zapier.com{HOOK}***."),
+        ("https://hooks.zapier.com/hooks/catch/abc12de?a=1", f"https://hooks.zapier.com{HOOK}***?a=1"),
+        ("http://127.0.0.1:8080/proxy/hooks/catch/1/abc12de", f"http://127.0.0.1:8080/proxy{HOOK}***"),
+        ('{"url": "https:\\/\\/hooks.zapier.com\\/hooks\\/catch\\/1\\/abc12de"}',
+         '{"url": "https:\\/\\/hooks.zapier.com\\/hooks\\/catch\\/***"}'),
+        ("u=https%3A%2F%2Fhooks.zapier.com%2Fhooks%2Fcatch%2F1%2Fabc12de%2F&x=1",
+         "u=https%3A%2F%2Fhooks.zapier.com%2Fhooks%2Fcatch%2F***%2F&x=1"),
+        ("https://hook.eu2.make.com/5k2jx8y0v1abcdefghij?x=1", "https://hook.eu2.make.com/***?x=1"),
+        ("HTTPS://HOOK.EU1.MAKE.COM/5k2jx8y0v1 failed", "HTTPS://HOOK.EU1.MAKE.COM/*** failed"),
+        ("https://Hook.us1.make.celonis.com/5k2jx8y0v1", "https://Hook.us1.make.celonis.com/***"),
+        ("hook.integromat.com/5k2jx8y0v1, gone", "hook.integromat.com/***, gone"),
+        ("https%3A%2F%2Fhook.eu1.make.com%2F5k2jx8y0v1", "https%3A%2F%2Fhook.eu1.make.com%2F***"),
+    ],
+)  # fmt: skip
+def test_an_address_that_starts_a_workflow_for_anybody_is_masked(text: str, masked: str) -> None:
+    assert NOTHING_KNOWN.text(text) == masked
+    assert NOTHING_KNOWN.text(masked) == masked
+    assert NOTHING_KNOWN.value({"url": text}) == {"url": masked}
+    assert NOTHING_KNOWN.text(text, known_only=True) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://hooks.zapier.com/hooks/catch/", "see /hooks/catch/… in the trigger", "https://www.make.com/en/help/webhooks",
+     "https://eu1.make.com/16/scenarios/925", "https://n8n.example/webhook/orders", "off the hook.", "hook.make.community/x"],
+)  # fmt: skip
+def test_addresses_that_start_nothing_stay_readable(text: str) -> None:
+    assert NOTHING_KNOWN.text(text) == text
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "hello", "me@host.example", "mail me at https://host/@me", "a=b", "if x == y", "https://h/p?page=2&keyword=x",
@@ -312,7 +349,8 @@ def test_a_value_that_holds_itself_lets_nothing_out(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "text",
     ["x" * 1_000_000, "://" * 300_000, "a@" * 400_000, "?a=" * 300_000, "x-" * 400_000, '":"' * 300_000, "\\" * 1_000_000,
-     "eyJ" * 300_000, '"a":"\\' * 150_000, "Bearer " * 140_000, "\\" * 1_000_000 + '"a":', "eyJ." * 250_000, "orc_" * 250_000, "x-key" * 200_000, "bearer" + " " * 1_000_000, "-----BEGIN PRIVATE KEY-----" * 20_000, "a.b-c_" * 150_000],
+     "eyJ" * 300_000, '"a":"\\' * 150_000, "Bearer " * 140_000, "\\" * 1_000_000 + '"a":', "eyJ." * 250_000, "orc_" * 250_000, "x-key" * 200_000, "bearer" + " " * 1_000_000, "-----BEGIN PRIVATE KEY-----" * 20_000, "a.b-c_" * 150_000,
+     "hook." * 200_000, "hook" + "\\" * 1_000_000, "/hooks/catch/a" * 70_000, "hook.a.make.com/" * 60_000, "hook" + "%2F" * 300_000],
     ids=lambda text: text[:12],
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:

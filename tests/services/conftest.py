@@ -24,6 +24,8 @@ def vault(tmp_path: Path) -> Vault:
 
 
 @pytest.fixture
-def office(database: Database, vault: Vault) -> Office:
+async def office(database: Database, vault: Vault) -> AsyncIterator[Office]:
     """The connections to a platform in memory, on SQLite and on PostgreSQL."""
-    return open_office(database, vault)
+    opened = open_office(database, vault)
+    yield opened
+    await opened.catalog.close()

@@ -2,11 +2,17 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator_app.domain.definition import Definition, Node
+from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.errors import Conflict, CredentialUnreadable, InvalidInput, NotFound
-from orchestrator_app.providers.connection import Connection, ConnectionCheck
+from orchestrator_app.providers.base import Capability
+from orchestrator_app.providers.connection import Choice, Connection, ConnectionCheck
 from orchestrator_app.runner.hub import Change
+from orchestrator_app.security import tokens
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services import connections as connecting
+from orchestrator_app.services.orchestrators import Orchestrators
+from orchestrator_app.services.workflow_views import ConnectionUsage, SyncView
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import text
 from tests.services.platforms import GOOD, KEY, PIN, WS, Office, open_office
@@ -58,9 +64,11 @@ async def test_without_a_name_a_connection_is_called_like_its_platform(office: O
 
 async def test_the_providers_show_their_forms_and_connections(office: Office):
     connection_id = await office.connect()
-    memory, open_provider = await office.connections.providers(WS)
+    memory, open_provider, modal = await office.connections.providers(WS)
     assert (memory.key, memory.title) == ("memory", "Memory")
-    assert memory.capabilities == ("callback", "execute", "list", "poll", "preview", "test")
+    assert set(memory.capabilities) == {capability.value for capability in Capability} - {"cancel"}
+    assert memory.limits == {"poll": "with a key"}
+    assert memory.refusals == {"cancel": "Memory cannot stop what it began."}
     assert memory.fields[0] == {
         "key": "baseUrl",
         "label": "Address",
@@ -69,7 +77,18 @@ async def test_the_providers_show_their_forms_and_connections(office: Office):
         "isOrigin": True,
         "required": True,
         "placeholder": "https://x",
+        "options": [],
+        "isDiscovered": False,
+        "takesOthers": False,
+        "modes": [],
     }
+    kind, _, _, zone, team = modal.fields
+    assert kind["options"] == [
+        {"value": "hook", "label": "Hook address"},
+        {"value": "token", "label": "Access token"},
+    ]
+    assert (zone["takesOthers"], zone["modes"]) == (True, ["token"])
+    assert team["isDiscovered"] is True
     assert [view.id for view in memory.connections] == [connection_id]
     assert (open_provider.fields, open_provider.connections) == ((), ())
 
@@ -281,3 +300,90 @@ async def test_a_platform_without_a_form_is_its_own_connection(office: Office):
 async def test_only_filled_in_secrets_count_as_secrets(office: Office):
     opened = Connection("c", "memory", "Ours", GOOD | {"pin": "", "region": "not-secret"})
     assert office.connections.secrets_of(opened) == (KEY,)
+
+
+async def test_what_can_be_done_depends_on_the_kind_of_connection(office: Office):
+    hook = await office.connections.connect(
+        WS, "modal", name="Hook", credentials={"hook": "https://hooks.example/1"}
+    )
+    token = {"mode": "token", "token": "token-12345", "zone": "https://eu.example"}
+    full = await office.connections.connect(WS, "modal", name="Full", credentials=token)
+    assert hook.capabilities == ("execute", "test")
+    assert hook.sync is None
+    assert "list" in full.capabilities
+    assert full.sync == SyncView(full.id)
+    assert full.settings == {"mode": "token", "zone": "https://eu.example"}
+    view = await office.connections.update(
+        WS, full.id, name=None, credentials={"mode": "hook", "hook": "https://hooks.example/2"}
+    )
+    assert (view.settings, view.secrets_set) == ({"mode": "hook"}, ("hook",))
+
+
+async def test_stored_credentials_are_tried_with_changes_and_stay_as_they_are(office: Office):
+    connection_id = await office.connect(region="eu")
+    office.memory.seen.clear()
+    outcome = await office.connections.test(
+        "memory", {"region": "us", "apiKey": ""}, workspace_id=WS, connection_id=connection_id
+    )
+    assert outcome.status == "connected"
+    assert office.memory.seen == [Connection("", "memory", "Memory", GOOD | {"region": "us"})]
+    assert (await office.connections.get(WS, connection_id)).settings["region"] == "eu"
+    with pytest.raises(InvalidInput, match="enter API key again"):
+        await office.connections.test(
+            "memory", {"baseUrl": "https://evil.example"}, workspace_id=WS, connection_id=connection_id
+        )
+    for provider, workspace in (("modal", WS), ("memory", "another")):
+        with pytest.raises(NotFound, match="no such connection"):
+            await office.connections.test(provider, {}, workspace_id=workspace, connection_id=connection_id)
+    assert len(office.memory.seen) == 1
+
+
+async def test_what_a_test_finds_is_told_without_secrets(office: Office):
+    office.memory.check = ConnectionCheck(
+        "connected",
+        "It answers.",
+        choices={"region": (Choice("eu", f"Europe {KEY}"),)},
+        facts=(("Permissions", f"read, {KEY}"),),
+    )
+    outcome = await office.connections.test("memory", GOOD)
+    assert outcome.choices == {"region": (Choice("eu", "Europe ***"),)}
+    assert outcome.facts == (("Permissions", "read, ***"),)
+
+
+async def test_an_outcome_for_what_a_connection_was_before_does_not_count(office: Office):
+    connection_id = await office.connect()
+    before = (await office.connections.get(WS, connection_id)).updated_date
+    office.clock.ms += 5
+    await office.connections.update(WS, connection_id, name="New", credentials={})
+    await office.connections.mark(WS, connection_id, "refused", "The old key.", updated_date=before)
+    assert (await office.connections.get(WS, connection_id)).status == "connected"
+    await office.connections.mark(WS, connection_id, "refused", "The key.", updated_date=office.clock.ms)
+    assert (await office.connections.get(WS, connection_id)).status == "refused"
+
+
+async def test_who_uses_a_connection_is_found(office: Office):
+    connection_id, other = await office.connect(), await office.connect("Other")
+    orchestrators = Orchestrators(office.database, office.hub, now=office.clock.now, new_id=tokens.new_id)
+
+    async def keep(name: str, *nodes: Node) -> str:
+        graph = Definition(nodes).as_json()
+        return (await orchestrators.create(WS, name=name, definition=graph)).id
+
+    used: JsonObject = {"connectionId": connection_id}
+    hook = Node("a", "RemoteWebhook", "Call", used)
+    flow = Node("b", "LocalFlow", "Ask", used | {"flowId": "f"})
+    beta = await keep("beta", hook, flow)
+    alpha = await keep("Alpha", hook)
+    await keep("Mentions it only", Node("c", "ErrorBoundary", connection_id, {"fallback": connection_id}))
+    await keep("Uses another", Node("a", "RemoteWebhook", "Call", {"connectionId": other}))
+    deleted = await keep("Deleted", hook)
+    await orchestrators.delete(WS, deleted)
+    changed = await keep("Changed since", hook)
+    await orchestrators.save(WS, changed, expected_version=None, definition=Definition().as_json())
+    assert await office.connections.usage(WS, connection_id) == (
+        ConnectionUsage(alpha, "Alpha", ("Call",)),
+        ConnectionUsage(beta, "beta", ("Call", "Ask")),
+    )
+    for workspace, wanted in ((WS, "unknown"), ("another", connection_id)):
+        with pytest.raises(NotFound):
+            await office.connections.usage(workspace, wanted)

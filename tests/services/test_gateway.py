@@ -47,9 +47,50 @@ async def test_a_call_gets_its_opened_connection(office: Office):
     assert office.open.seen == [None]
 
 
-async def test_what_a_provider_can_do_is_known(office: Office):
-    assert office.gateway.capabilities("open") == {"execute", "list"}
-    assert office.gateway.capabilities("nope") == frozenset()
+async def test_what_a_connection_can_do_is_known(office: Office):
+    assert await office.gateway.capabilities(WS, call("open", "open")) == {"execute", "list"}
+    assert await office.gateway.capabilities(WS, call(provider="nope")) == frozenset()
+    hook = await office.connections.connect(
+        WS, "modal", name="Hook", credentials={"mode": "hook", "hook": "https://hooks.example/abcdefgh"}
+    )
+    assert await office.gateway.capabilities(WS, call(hook.id, "modal")) == {"test", "execute"}
+    # The call itself says what is wrong with a connection that is not there.
+    assert "poll" in await office.gateway.capabilities(WS, call("gone", "modal"))
+
+
+async def test_a_refusal_has_the_reason_of_the_platform(office: Office):
+    never = await office.gateway.refusal(WS, call(), "cancel")
+    assert (never.message, never.provider) == ("Memory cannot stop what it began.", "memory")
+    poll = await office.gateway.refusal(WS, call(), "poll")
+    assert poll.message == (
+        "Memory does not offer this with this kind of connection: asking how an execution fares."
+    )
+    assert (poll.hint, poll.operation) == ("It works with: with a key.", "poll")
+    assert (await office.gateway.refusal(WS, call(), "callback")).hint == ""
+
+
+async def test_how_often_a_platform_may_be_looked_at_is_known(office: Office):
+    assert office.gateway.looks_per_minute("memory") == office.memory.looks_per_minute
+    assert office.gateway.looks_per_minute("nope") > 0
+
+
+async def test_a_callback_is_the_result_unless_the_platform_says_otherwise(office: Office):
+    connection_id = await office.connect()
+    body = {"echo": f"{KEY} {TOKEN}", "n": 1}
+    look = await office.gateway.called_back(WS, call(connection_id, callback_token=TOKEN), {"id": 1}, body)
+    assert (look.state, look.output, look.memo) == ("completed", {"echo": "*** ***", "n": 1}, {"id": 1})
+
+
+async def test_what_cannot_be_stopped_is_told_in_words(office: Office, monkeypatch: pytest.MonkeyPatch):
+    connection_id = await office.connect()
+    with pytest.raises(NotSupported, match=r"Memory cannot stop what it began\."):
+        await office.gateway.cancel(WS, call(connection_id), {})
+
+    async def cancel(*_: object) -> str:
+        return f"Stopped with {KEY}."
+
+    monkeypatch.setattr(office.memory, "cancel", cancel)
+    assert await office.gateway.cancel(WS, call(connection_id), {}) == "Stopped with ***."
 
 
 async def test_no_secret_comes_back_in_an_answer(office: Office):
@@ -95,10 +136,12 @@ async def test_no_secret_comes_back_in_an_error(office: Office, operation: str):
 async def test_what_is_noted_has_no_secrets(office: Office):
     connection_id = await office.connect()
     noted = {"headers": {"Authorization": "Bearer x", "X-A": KEY}, "body": f"{KEY} and {TOKEN}"}
-    await office.gateway.execute(WS, call(connection_id))
-    redacted = office.gateway.redact(WS, call(connection_id, callback_token=TOKEN), noted)
+    # Also before the connection was opened for a call.
+    office.connections._opened.clear()
+    redacted = await office.gateway.redact(WS, call(connection_id, callback_token=TOKEN), noted)
     assert redacted == {"headers": {"Authorization": "***", "X-A": "***"}, "body": "*** and ***"}
-    assert office.gateway.redact(WS, call(), {"n": 1}) == {"n": 1}
+    assert await office.gateway.redact(WS, call(), {"n": 1}) == {"n": 1}
+    assert await office.gateway.redact(WS, call("gone"), {"n": 1}) == {"n": 1}
 
 
 @pytest.mark.parametrize("operation", ["execute", "poll"])
@@ -153,8 +196,8 @@ async def test_a_connection_of_another_platform_is_refused(office: Office):
 
 
 async def test_an_unknown_platform_or_connection_is_refused_in_words(office: Office):
-    with pytest.raises(NotSupported, match="There is no provider “make” here yet"):
-        await office.gateway.execute(WS, call(provider="make"))
+    with pytest.raises(NotSupported, match="There is no provider “nope” here yet"):
+        await office.gateway.execute(WS, call(provider="nope"))
     for workspace, wanted in ((WS, "deleted"), ("another", await office.connect())):
         with pytest.raises(ProviderRefused, match="There is no such connection") as caught:
             await office.gateway.execute(workspace, call(wanted))
@@ -210,13 +253,10 @@ async def test_a_server_that_echoes_the_secret_does_not_bring_it_into_the_journa
     assert "***" in caught.value.message
 
 
-@pytest.mark.parametrize("provider", ["make", "zapier"])
-async def test_make_and_zapier_are_called_by_their_address(
-    real_gateway: tuple[Gateway, Connections], fake_server: FakeServer, provider: str
+async def test_make_is_called_by_its_address_alone(
+    real_gateway: tuple[Gateway, Connections], fake_server: FakeServer
 ):
     gateway, _ = real_gateway
     url = f"{fake_server.url}/echo/hook"
-    answer = await gateway.execute(WS, RemoteCall(provider, url=url, body={"n": 1}, timeout_seconds=5))
+    answer = await gateway.execute(WS, RemoteCall("make", url=url, body={"n": 1}, timeout_seconds=5))
     assert answer.output == {"n": 1}
-    with pytest.raises(NotSupported, match=f"There is no provider “{provider}” here yet"):
-        await gateway.execute(WS, RemoteCall(provider, workflow_id="w"))

@@ -339,7 +339,7 @@ async def test_a_cancel_tells_everybody(world: World):
     async with world.hub.subscribe(WORKSPACE) as changes:
         summary = await world.runs.cancel(WORKSPACE, run_id)
         (change,) = await changes.take(1)
-    assert change == Change("run", WORKSPACE, run_id, summary.seq, summary.orchestrator_id)
+    assert change == Change("run", WORKSPACE, run_id, summary.seq, summary.orchestrator_id, is_end=True)
     assert (summary.state, summary.ended_date) == ("CANCELLED", world.clock.ms)
     with pytest.raises(NotFound):
         await world.call_back(run_id, token_in(run.nodes[0].callback_url))

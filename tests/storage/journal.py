@@ -93,9 +93,14 @@ class SqlJournal:
             seal=seal,
             unseal=unseal,
             token_hash=token_hash,
-            changed=lambda *change: self.changes.append(change),
+            changed=self.note,
             now=lambda: self.now,
         )
+
+    def note(
+        self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False
+    ) -> None:
+        self.changes.append((workspace_id, orchestrator_id, run_id, seq))
 
     async def new_orchestrator(
         self, name: str = "Nightly", *, now: int | None = None, description: str = ""
@@ -145,6 +150,7 @@ class SqlJournal:
                 input_digest=digest,
                 idempotency_key=key,
                 parent_run_id=None,
+                owner="",
                 now=self.now if now is None else now,
             )
         )
@@ -162,9 +168,10 @@ class SqlJournal:
         return received.outcome
 
     async def cancel(self, run_id: str) -> bool:
-        return await self.database.write(
+        calls = await self.database.write(
             lambda connection: runs.cancel(connection, DEFAULT_WORKSPACE, run_id, self.now)
         )
+        return calls is not None
 
     async def run(self, run_id: str) -> runs.RunRow:
         row = await self.database.read(lambda connection: runs.get(connection, DEFAULT_WORKSPACE, run_id))

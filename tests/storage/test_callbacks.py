@@ -152,3 +152,13 @@ async def test_callbacks_cancels_and_records_of_two_processes_never_block_each_o
             )
             assert {type(result).__name__ for result in results} <= {"NoneType", "LeaseLost", "str", "bool"}
             assert (await journal.run(run.run_id)).state in {"COMPLETED", "CANCELLED"}
+
+
+async def test_a_token_alone_tells_its_run(journal: SqlJournal):
+    run = await waiting(journal)
+
+    async def run_of(token: str) -> str | None:
+        return await journal.database.read(lambda connection: callbacks.run_of(connection, token_hash(token)))
+
+    assert await run_of(token_of(run)) == run.run_id
+    assert await run_of("cb of nobody") is None

@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from orchestrator_app.domain.ports import ClaimedRun, OpenRun
-from orchestrator_app.domain.runs import NodeEnded, NodeState, RunEnded, RunState, WaitOpened
+from orchestrator_app.domain.runs import (
+    Logged,
+    NodeEnded,
+    NodeState,
+    RunEnded,
+    RunState,
+    WaitOpened,
+    WaitReopened,
+)
 from tests.storage.journal import Journal
 
 
@@ -144,3 +152,33 @@ async def test_due_runs_are_those_whose_time_has_come_the_earliest_first(journal
     assert await journal.store.due_runs(5_000) == [early.run_id, exact.run_id]
     await journal.cancel(early.run_id)
     assert await journal.store.due_runs(9_000) == [exact.run_id, late.run_id]
+
+
+async def test_a_token_may_be_opened_again_for_the_end(journal: Journal):
+    run = await with_waits(journal, "cb_1")
+    await journal.arrive(run.run_id, "cb_1", "half way")
+    await journal.store.record(run, [WaitReopened("wait-cb_1", 1_000)])
+    (wait,) = await journal.store.arrivals(run)
+    assert (wait.has_arrived, wait.body, wait.received_at) == (False, None, None)
+    assert await journal.arrive(run.run_id, "cb_1", "the end") == "accepted"
+    assert await journal.arrive(run.run_id, "cb_1", "once more") == "duplicate"
+    (wait,) = await journal.store.arrivals(run)
+    assert wait.body == "the end"
+
+
+async def test_an_arrival_whose_news_is_lost_is_due_at_the_next_start(journal: Journal):
+    run = await with_waits(journal, "cb_1")
+    await journal.store.park(run, 90_000, 1_000)
+    await journal.arrive(run.run_id, "cb_1")
+    assert await journal.store.due_runs(journal.now) == [run.run_id]
+
+
+async def test_a_line_may_be_added_after_the_end(journal: Journal):
+    run = await claim(journal)
+    await journal.store.record(run, [Logged("One.", 1), RunEnded(RunState.COMPLETED, 1)])
+    await journal.store.note(run.run_id, Logged("Two.", 2, "a", "warning"))
+    await journal.store.note(run.run_id, Logged("Three.", 2))
+    assert await journal.log(run.run_id) == ["One.", "Two.", "Three."]
+    row = await journal.run(run.run_id)
+    assert (row.state, row.seq) == ("COMPLETED", run.seq + 2)
+    assert journal.changes[-1] == (run.workspace_id, run.orchestrator_id, run.run_id, run.seq + 2)

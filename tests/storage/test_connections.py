@@ -176,3 +176,43 @@ async def test_nobody_reaches_into_another_workspace(database: Database):
     row = await get(database, "c1")
     assert row is not None
     assert (row.name, row.status) == ("Main", "untested")
+
+
+async def test_an_outcome_counts_only_for_the_connection_it_was_found_with(database: Database):
+    await insert(database, "c1", "Main")
+
+    async def found(status: str, updated_date: int | None) -> str:
+        await database.write(
+            lambda connection: connections.set_status(
+                connection,
+                DEFAULT_WORKSPACE,
+                connection_id="c1",
+                status=status,
+                detail="",
+                now=3_000,
+                updated_date=updated_date,
+            )
+        )
+        row = await get(database, "c1")
+        assert row is not None
+        return row.status
+
+    assert await found("refused", 999) == "untested"
+    assert await found("refused", 1_000) == "refused"
+    assert await found("connected", None) == "connected"
+
+
+async def test_the_watch_sees_the_connections_of_every_workspace(database: Database):
+    def make_workspace(connection: Connection) -> None:
+        connection.execute(
+            text("INSERT INTO workspace (id, name, created_date) VALUES (:id, 'Other', 1)"), {"id": OTHER}
+        )
+
+    await database.write(make_workspace)
+    await insert(database, "c1", "Main")
+    await insert(database, "c2", "Main", workspace=OTHER)
+    states = await database.read(connections.all_states)
+    assert [(state.id, state.workspace_id, state.status, state.checked_date) for state in states] == [
+        ("c1", DEFAULT_WORKSPACE, "untested", None),
+        ("c2", OTHER, "untested", None),
+    ]

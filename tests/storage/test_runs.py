@@ -53,6 +53,7 @@ async def insert(
             input_digest=digest,
             idempotency_key=key,
             parent_run_id=None,
+            owner="",
             now=1_000,
         )
 
@@ -302,7 +303,54 @@ async def test_cancelling_ends_the_run_its_open_nodes_and_its_waits(journal: Sql
     assert await journal.arrive(run.run_id, "cb_1") == "unknown"
     assert await journal.store.claim(run.run_id, "me") is None
     (attempt,) = await journal.attempts(run.run_id)
-    assert attempt.ended_date is None
+    assert (attempt.ended_date, (attempt.failure or {})["code"]) == (7_000, "run_cancelled")
+
+
+async def test_cancelling_tells_what_may_still_go_on_outside(journal: SqlJournal):
+    run = await journal.claimed()
+    await journal.store.record(
+        run,
+        [
+            NodeStarted("busy", None, 5),
+            AttemptStarted("busy", 1, {}, 6),
+            NodeStarted("polled", None, 5),
+            AttemptStarted("polled", 1, {}, 6),
+            AttemptEnded("polled", 1, 7),
+            NodeParked("polled", "poll", None, {"a": 1}, 7, 99),
+            NodeStarted("retrying", None, 5),
+            AttemptStarted("retrying", 1, {}, 6),
+            AttemptEnded("retrying", 1, 7, failure=FAILURE),
+            NodeParked("retrying", "retry", 99, {}, 7),
+            NodeStarted("called", None, 5),
+            WaitOpened("wait-1", "called", 1, "cb_1", 5),
+            WaitOpened("wait-0", "called", 0, "cb_0", 5),
+            AttemptStarted("called", 1, {}, 8),
+        ],
+    )
+    calls = await journal.database.write(
+        lambda connection: runs.cancel(connection, "default", run.run_id, 7_000)
+    )
+    assert calls is not None
+    assert sorted(calls, key=lambda call: call.node_id) == [
+        runs.OpenCallRow("busy", {}, 6, "", ""),
+        runs.OpenCallRow("called", {}, 8, "wait-1", seal("cb_1", "wait-1")),
+        runs.OpenCallRow("polled", {"a": 1}, 0, "", ""),
+    ]
+    (row,) = await journal.rows("node_run", "node_id = 'polled'")
+    assert 99 not in row
+
+
+async def test_what_a_waiting_node_remembers_can_be_read_while_it_waits(journal: SqlJournal):
+    run = await journal.claimed()
+    parking = NodeParked("a", "poll", None, {"says": "It waits."}, 5, 50)
+    await journal.store.record(run, [NodeStarted("a", None, 5), parking])
+    node = await journal.node(run.run_id, "a")
+    assert node is not None
+    assert (node.memo, node.wake_at) == ({"says": "It waits."}, 50)
+    await journal.store.record(run, [NodeEnded("a", NodeState.COMPLETED, 6)])
+    node = await journal.node(run.run_id, "a")
+    assert node is not None
+    assert (node.memo, node.wake_at) == ({}, None)
 
 
 async def test_a_run_that_nobody_took_up_yet_can_be_cancelled_once(journal: SqlJournal):

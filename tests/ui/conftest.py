@@ -12,16 +12,25 @@ from orchestrator_app.config import Settings
 from orchestrator_app.orchestrator_app import app
 from orchestrator_app.services import application as installed
 from orchestrator_app.services.application import Application, install
-from orchestrator_app.ui.pages.canvas import live_state
+from orchestrator_app.ui.pages.canvas import live_state, remote_state
 from orchestrator_app.ui.pages.connections import state as connections_state
 from orchestrator_app.ui.pages.orchestrators import state as orchestrators_state
 from orchestrator_app.ui.pages.run import state as run_state
 from orchestrator_app.ui.pages.runs import state as runs_state
 from orchestrator_app.ui.session import show_error
+from orchestrator_app.ui.workflows import state as browser_state
 from orchestrator_app.wiring import open_application
 from tests.ui.tabs import Tabs
 
-WATCHING = (live_state, connections_state, orchestrators_state, run_state, runs_state)
+WATCHING = (
+    live_state,
+    remote_state,
+    browser_state,
+    connections_state,
+    orchestrators_state,
+    run_state,
+    runs_state,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from orchestrator_app.ui.access import (
 )
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
 from orchestrator_app.ui.pages.canvas.state import EditorState
-from orchestrator_app.ui.pages.connections.state import ConnectionsState
+from orchestrator_app.ui.pages.connections.form_state import ConnectionFormState
 from orchestrator_app.ui.pages.orchestrators.state import OrchestratorsState
 
 SECRET = "what-a-client-sent"
@@ -62,6 +62,7 @@ def test_the_program_has_states_on_every_page():
         "RunsState",
         "RunPageState",
         "ConnectionsState",
+        "ConnectionFormState",
     }
     assert len(OUR_HANDLERS) > 60
 
@@ -83,7 +84,7 @@ async def test_a_permitted_event_with_fitting_arguments_passes():
     move = {"op": "move", "id": "a", "x": 1, "y": 2.5}
     assert await gate(of(EditorState, "apply_ops"), {"ops": [move, {"op": "remove", "id": "a"}]}) is None
     assert await gate(of(EditorState, "copy_nodes"), {"node_ids": ["a", "b"]}) is None
-    assert await gate(of(ConnectionsState, "stored"), {"result": {"ok": True, "n": 1}}) is None
+    assert await gate(of(ConnectionFormState, "stored"), {"result": {"ok": True, "n": 1}}) is None
 
 
 @pytest.mark.parametrize(

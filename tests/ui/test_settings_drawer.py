@@ -2,15 +2,13 @@
 
 from typing import Any
 
-import pytest
-
 from orchestrator_app.domain.definition import Edge
 from orchestrator_app.services.application import DEFAULT_WORKSPACE as HERE
 from orchestrator_app.ui.pages.canvas.settings_state import MAX_ROWS, SettingsState
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from tests.builders import a_definition, a_node
 from tests.fakes.server import FakeServer
-from tests.ui.tabs import CLOSED, ON, Tab, Tabs
+from tests.ui.tabs import ON, Tab, Tabs
 
 
 async def opened(tabs: Tabs, kind: str, config: dict[str, Any], *edges: Edge) -> Tab:
@@ -81,7 +79,6 @@ async def test_fields_that_the_node_does_not_have_are_left_alone(tabs: Tabs):
     await tab.send(SettingsState.add_row, "cases")
     await tab.send(SettingsState.add_row, "nonsense")
     await tab.send(SettingsState.change_row, "nonsense", "1", "from", "x")
-    await tab.send(SettingsState.take_workflow, "w")
     await tab.send(EditorState.select, "")
     await tab.send(SettingsState.change_field, "mode", "extend")
     await tab.send(SettingsState.add_row, "mappings")
@@ -203,40 +200,3 @@ async def test_the_connections_of_the_workspace_can_be_chosen(tabs: Tabs, fake_s
         {"id": view.id, "name": "Ours", "provider": "n8n", "status": "connected"}
     ]
     assert fake.key not in str(tab.vars)
-
-
-async def test_a_workflow_is_searched_and_taken_as_one_step(tabs: Tabs):
-    tab = await opened(tabs, "RemoteWebhook", {"provider": "simulated"})
-    await tab.send(SettingsState.change_label, "Remote webhook")
-    await tab.send(SettingsState.choose_workflow)
-    assert (tab.shows(SettingsState, "is_choosing"), tab.shows(SettingsState, "is_listing")) == (True, False)
-    every = tab.shows(SettingsState, "workflows")
-    await tab.send(SettingsState.search_workflows, "score")
-    found = tab.shows(SettingsState, "workflows")
-    assert 0 < len(found) < len(every)
-    await tab.send(SettingsState.take_workflow, found[0]["id"])
-    taken = await config(tab)
-    assert taken["workflowId"] == found[0]["id"]
-    assert {"method", "completion"} <= taken.keys()
-    assert shown(tab, "selected_label") == found[0]["name"]
-    assert tab.shows(SettingsState, "is_choosing") is False
-    await tab.send(EditorState.undo)
-    await tab.send(EditorState.undo)
-    assert await config(tab) == {"provider": "simulated"}
-
-
-async def test_a_workflow_that_cannot_be_read_is_taken_all_the_same(tabs: Tabs):
-    tab = await opened(tabs, "RemoteWebhook", {"provider": "simulated"})
-    await tab.send(SettingsState.take_workflow, "no-such-workflow")
-    assert (await config(tab))["workflowId"] == "no-such-workflow"
-    assert "could not be read" in tab.said[-1]
-
-
-@pytest.mark.parametrize("provider", ["n8n", "zapier"])
-async def test_a_list_that_is_not_to_be_had_says_why(tabs: Tabs, provider: str):
-    tab = await opened(tabs, "RemoteWebhook", {"provider": provider})
-    await tab.send(SettingsState.choose_workflow)
-    assert tab.shows(SettingsState, "workflow_error")
-    assert tab.shows(SettingsState, "is_listing") is False
-    await tab.send(SettingsState.close_chooser, CLOSED)
-    assert tab.shows(SettingsState, "is_choosing") is False

@@ -1,54 +1,48 @@
 """LocalFlow: asks a Flowise flow (or one of the simulated provider) and takes its answer."""
 
 from orchestrator_app.domain.json_values import JsonObject
-from orchestrator_app.domain.node_kinds import is_idempotent, setting
+from orchestrator_app.domain.node_kinds import is_idempotent, provider_of, setting
+from orchestrator_app.domain.open_calls import workflow_of
 from orchestrator_app.domain.remote import RemoteCall
-from orchestrator_app.errors import NodeFailed
-from orchestrator_app.runner.handlers.remote_webhook import response_summary
-from orchestrator_app.runner.node_context import Done, NodeContext, Outcome
-from orchestrator_app.runner.sizes import noted
+from orchestrator_app.runner.handlers.remote_work import RemoteHandler, rendered_inputs, with_own_callback
+from orchestrator_app.runner.node_context import NodeContext
 
-BUILT_IN_CONNECTION = "simulated"
+_INPUT_AS_TEXT = "{{ $string(data) }}"
 
 
-class LocalFlowHandler:
-    """One call, answered when the flow is through."""
+class LocalFlowHandler(RemoteHandler):
+    """A question to a flow, with what else the flow asks for."""
 
-    async def work(self, context: NodeContext) -> Outcome:
-        """Ask and take the answer."""
+    async def call(self, context: NodeContext, completion: str) -> RemoteCall:
+        """Render the question and the inputs."""
         node = context.node
-        connection_id = str(node.config.get("connectionId") or "")
-        question = str(node.config.get("question") or "{{ $string(data) }}")
+        wait = await context.open_wait() if completion == "callback" else None
+        if wait is not None:
+            context.scope = with_own_callback(context, wait)
         base_url = str(node.config.get("baseURL") or "")
-        call = RemoteCall(
-            provider="simulated" if connection_id == BUILT_IN_CONNECTION else "flowise",
-            connection_id=connection_id,
-            workflow_id=str(setting(node, "flowId")),
+        return RemoteCall(
+            provider=provider_of(node),
+            connection_id=str(node.config.get("connectionId") or ""),
+            workflow_id=workflow_of(node),
             url=await context.renderer.text(base_url, context.scope) if base_url else "",
-            body={"question": await context.renderer.text(question, context.scope)},
+            body=await _body(context),
             timeout_seconds=context.milliseconds("timeout") / 1000,
+            completion=completion,
             correlation_id=context.correlation_id,
             idempotency_key=context.idempotency_key,
             traceparent=context.traceparent,
+            callback_url=context.callback_url(wait.token) if wait else "",
+            callback_token=wait.token if wait else "",
             is_idempotent=is_idempotent(node),
             started_at=context.clock.now(),
         )
-        summary: JsonObject = {
-            "method": call.method,
-            "url": call.url,
-            "flowId": call.workflow_id,
-            "body": noted(call.body),
-        }
-        redacted = context.gateway.redact(context.run.workspace_id, call, summary)
-        await context.begin_attempt(redacted if isinstance(redacted, dict) else {})
-        answer = await context.gateway.execute(context.run.workspace_id, call)
-        kept = context.gateway.redact(context.run.workspace_id, call, answer.output)
-        context.note_answer(answer.status_code, response_summary(answer, kept))
-        if answer.state in {"failed", "cancelled"}:
-            raise NodeFailed(
-                f"The flow failed: {answer.message}",
-                code="remote_failed",
-                hint="Look at the flow in Flowise.",
-                context={"remoteStatus": answer.status_code},
-            )
-        return Done(answer.output)
+
+
+async def _body(context: NodeContext) -> JsonObject:
+    body = await rendered_inputs(context)
+    question = str(context.node.config.get("question") or "") or ("" if body else _INPUT_AS_TEXT)
+    if question:
+        body["question"] = await context.renderer.text(question, context.scope)
+    if setting(context.node, "streaming") is True:
+        body["streaming"] = True
+    return body

@@ -133,6 +133,13 @@ class NodeProblem(TypedDict):
     blocks: str
 
 
+class WorkflowMark(TypedDict):
+    """What became of the workflow that a node calls: ``deleted``, ``inactive`` or ``changed``, and that in a sentence."""
+
+    state: str
+    message: str
+
+
 class KindShape(TypedDict):
     """A kind of node as the palette shows it, with the outputs that a new node of it has."""
 

@@ -4,9 +4,10 @@ import { Background, BackgroundVariant, MiniMap, ReactFlow, ReactFlowProvider, S
 import { Workflow } from "lucide-react";
 import "@xyflow/react/dist/base.css";
 import { Controls, KeyList } from "./controls.jsx";
+import { DRAGGED_KIND, DRAGGED_WORKFLOW, droppedWorkflow } from "./dragging.js";
 import { createEditing } from "./editing.js";
 import { ConnectionLine, FlowEdge } from "./flow_edge.jsx";
-import { GRID, HEADER_HEIGHT, OUT_HANDLE } from "./graph.js";
+import { GRID, HEADER_HEIGHT, NODE_WIDTH, OUT_HANDLE, snapped } from "./graph.js";
 import { useGraphState } from "./graph_state.js";
 import { STATES } from "./icons.jsx";
 import { useKeyboard } from "./keyboard.js";
@@ -14,7 +15,7 @@ import { CanvasContext, createMapStore, createValueStore } from "./live.js";
 import { Menu } from "./menu.jsx";
 import { nodeMenu, paneMenu } from "./menus.js";
 import { NodeCard } from "./node_card.jsx";
-import { DRAGGED_KIND, Palette } from "./palette.jsx";
+import { Palette } from "./palette.jsx";
 import { Picker } from "./picker.jsx";
 import { fitView, motionMs, reveal } from "./view.js";
 
@@ -74,7 +75,7 @@ function Distance({ frame }) {
 }
 
 function Canvas({
-  graph, patches, statuses, edgeStates, problems, kinds = [], selectedId, readOnly = false, colorMode = "light",
+  graph, patches, statuses, edgeStates, problems, marks, kinds = [], selectedId, readOnly = false, colorMode = "light",
   showMinimap = true, canUndo = true, canRedo = true, ...events
 }) {
   const flow = useReactFlow();
@@ -87,11 +88,13 @@ function Canvas({
 
   const stores = {
     statuses: useCreated(createMapStore), edgeStates: useCreated(createMapStore), problems: useCreated(createMapStore),
+    marks: useCreated(createMapStore),
     soleSelected: useCreated(() => createValueStore("")), dropEdge: useCreated(() => createValueStore("")),
   };
   useEffect(() => stores.statuses.replace(statuses), [statuses, stores.statuses]);
   useEffect(() => stores.edgeStates.replace(edgeStates), [edgeStates, stores.edgeStates]);
   useEffect(() => stores.problems.replace(problems), [problems, stores.problems]);
+  useEffect(() => stores.marks.replace(marks), [marks, stores.marks]);
   // A page may write the kinds down in place: equal lists must then count as the same.
   const kindsText = JSON.stringify(kinds);
   const [kindList, kindMap, kindItems] = useMemo(() => {
@@ -209,6 +212,7 @@ function Canvas({
     redo: () => { state.flush(); events.onRedo?.(); },
     save: () => { state.flush(); events.onSave?.(); },
     run: () => { state.flush(); events.onRun?.(); },
+    browse: () => { state.flush(); events.onBrowse(); },
     fit: () => fitView(flow, frame.current, now.current.nodes, { animated: true }),
     tidy: () => { if (editing.tidy()) acts.fit(); },
     // Removing the selection takes the settings of a node away with it.
@@ -277,7 +281,8 @@ function Canvas({
     },
     toggleMap: () => setMinimap((shown) => !shown),
     dragOver: (event) => {
-      if (readOnly || !event.dataTransfer.types.includes(DRAGGED_KIND)) return;
+      const { types } = event.dataTransfer;
+      if (readOnly || !(types.includes(DRAGGED_KIND) || types.includes(DRAGGED_WORKFLOW))) return;
       event.preventDefault();
       event.dataTransfer.dropEffect = "copy";
       stores.dropEdge.set(edgeUnder(event));
@@ -285,12 +290,20 @@ function Canvas({
     dragLeave: (event) => { if (!frame.current.contains(event.relatedTarget)) stores.dropEdge.set(""); },
     drop: (event) => {
       const kind = event.dataTransfer.getData(DRAGGED_KIND);
-      if (readOnly || !kindMap.has(kind)) return;
+      const workflow = droppedWorkflow(event.dataTransfer.getData(DRAGGED_WORKFLOW));
+      if (readOnly || !(kindMap.has(kind) || workflow)) return;
       event.preventDefault();
       const at = flow.screenToFlowPosition(pointOf(event));
       const edge = edgeUnder(event);
       stores.dropEdge.set("");
-      if (edge) editing.insertInto(kind, edge, at);
+      if (workflow) {
+        // What a node for it needs is known to the server: the node comes back with the graph.
+        say(`Adding “${workflow.name}” …`);
+        state.flush();
+        events.onDropWorkflow?.({
+          ...workflow, edgeId: edge, ...snapped({ x: at.x - NODE_WIDTH / 2, y: at.y - HEADER_HEIGHT / 2 }),
+        });
+      } else if (edge) editing.insertInto(kind, edge, at);
       else editing.addAt(kind, at, { exactly: true });
     },
     doubleClick: (event) => {
@@ -330,7 +343,7 @@ function Canvas({
   return (
     <CanvasContext.Provider value={context}>
       <div ref={wrap} className="oc-wrap" data-read-only={readOnly} data-loaded={isLoaded}>
-        {!readOnly && <Palette kinds={kindList} onAdd={editing.addNearSelection} />}
+        {!readOnly && <Palette kinds={kindList} onAdd={editing.addNearSelection} onBrowse={events.onBrowse && acts.browse} />}
         <div
           ref={frame} className="oc-canvas" onDrop={on.drop} onDragOver={on.dragOver} onDragLeave={on.dragLeave}
           onDoubleClick={on.doubleClick}

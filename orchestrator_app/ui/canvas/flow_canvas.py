@@ -6,6 +6,7 @@ import reflex as rx
 
 _FILES = (
     "controls.jsx",
+    "dragging.js",
     "durations.js",
     "editing.js",
     "flow_edge.jsx",
@@ -20,6 +21,7 @@ _FILES = (
     "node_card.jsx",
     "palette.jsx",
     "picker.jsx",
+    "tools.js",
     "view.js",
 )
 # Reflex links each file beside the others, so that they import each other by plain relative paths.
@@ -39,6 +41,7 @@ class FlowCanvas(rx.NoSSRComponent):
         statuses: ``{node id: NodeStatus}``. Nodes without one show none.
         edge_states: ``{edge id: "taken" | "not_taken" | "open"}``.
         problems: ``{node id: list[NodeProblem]}``.
+        marks: ``{node id: WorkflowMark}``: what became of the workflows that nodes call.
         kinds: ``list[KindShape]``.
         selected_id: The node whose settings are open. Setting it from Python selects and shows that node.
         read_only: No palette, no editing; selecting, finding and zooming remain.
@@ -52,6 +55,9 @@ class FlowCanvas(rx.NoSSRComponent):
         on_open: Node id on double click or Enter; ``on_select`` with the same id comes before it.
         on_copy: Ids of the nodes just copied or cut, before a cut removes them. Keep their config, so that a later
             ``add`` with ``copyOf`` finds it, also in another orchestrator.
+        on_browse: The button of the palette that opens the workflows of the platforms; without it there is none.
+        on_drop_workflow: ``{"provider", "connectionId", "workflowId", "name", "x", "y", "edgeId"}`` when a workflow is
+            dropped; ``edgeId`` is the edge under it, or empty. The node itself comes with the next graph.
         on_undo, on_redo, on_save (Ctrl+S), on_run (Ctrl+Enter): no arguments; a move under way is sent before.
     """
 
@@ -65,6 +71,7 @@ class FlowCanvas(rx.NoSSRComponent):
     statuses: rx.Var[dict[str, Any]]
     edge_states: rx.Var[dict[str, str]]
     problems: rx.Var[dict[str, Any]]
+    marks: rx.Var[dict[str, Any]]
     kinds: rx.Var[list[dict[str, Any]]]
     selected_id: rx.Var[str]
     read_only: rx.Var[bool]
@@ -77,6 +84,8 @@ class FlowCanvas(rx.NoSSRComponent):
     on_select: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_open: rx.EventHandler[rx.event.passthrough_event_spec(str)]
     on_copy: rx.EventHandler[rx.event.passthrough_event_spec(list[str])]
+    on_browse: rx.EventHandler[rx.event.no_args_event_spec]
+    on_drop_workflow: rx.EventHandler[rx.event.passthrough_event_spec(dict[str, Any])]
     on_undo: rx.EventHandler[rx.event.no_args_event_spec]
     on_redo: rx.EventHandler[rx.event.no_args_event_spec]
     on_save: rx.EventHandler[rx.event.no_args_event_spec]

@@ -1,6 +1,7 @@
-// Tidies the graph: layers from left to right, as few crossings as the library finds.
+// Tidies graphs: layers from left to right, as few crossings as the library finds.
 import { Graph, layout } from "@dagrejs/dagre";
 import { GAP_X, GAP_Y, HEADER_HEIGHT, NODE_WIDTH, nodeHeight, normalHandles, snapped } from "./graph.js";
+import { STEP_HEIGHT, boxesOf, placesIn } from "./tools.js";
 
 // Edges meet a node at the middle of its header, not of its box. A box mirrored at that line makes chains straight.
 const mirroredHeight = (data) => 2 * Math.max(HEADER_HEIGHT / 2, nodeHeight(data) - HEADER_HEIGHT / 2);
@@ -47,4 +48,26 @@ export function tidy(nodes, edges) {
   return new Map(placed.map(([id, place]) => [
     id, snapped({ x: place.x - newLeft + left, y: place.y - newTop + top }),
   ]));
+}
+
+// Where the steps of a remote workflow stand: layers from left to right, tools below the step that they serve.
+export function placesOfSteps(nodes, edges) {
+  const held = boxesOf(nodes, edges);
+  const graph = new Graph({ multigraph: true });
+  graph.setGraph({ rankdir: "LR", nodesep: 28, ranksep: 56, edgesep: 16 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  // Ways meet a step at its own middle, not at that of its box: a box mirrored at that line makes chains straight.
+  for (const id of held.tops) {
+    const { width, height } = held.boxes.get(id);
+    graph.setNode(id, { width, height: 2 * (height - STEP_HEIGHT / 2) });
+  }
+  const ways = edges.filter(({ source, target }) => graph.hasNode(source) && graph.hasNode(target) && source !== target);
+  ways.sort((a, b) => Number(a.kind === "error") - Number(b.kind === "error"));
+  ways.forEach(({ source, target }, index) => graph.setEdge(source, target, { weight: 1 }, String(index)));
+  layout(graph, { constraints: branchOrder(ways) });
+  const corners = new Map(held.tops.map((id) => {
+    const { x, y, width } = graph.node(id);
+    return [id, { x: x - width / 2, y: y - STEP_HEIGHT / 2 }];
+  }));
+  return placesIn(held, corners);
 }

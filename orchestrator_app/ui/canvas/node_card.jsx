@@ -1,7 +1,7 @@
 // One node on the canvas: what it is, how it is doing, what is wrong with it, and where edges meet it.
 import { memo, useEffect, useState, useSyncExternalStore } from "react";
 import { Handle, NodeToolbar, Position, useNodeConnections, useUpdateNodeInternals } from "@xyflow/react";
-import { CircleAlert, Copy, Ellipsis, Plus, Power, Trash2, TriangleAlert } from "lucide-react";
+import { CircleAlert, CirclePause, CloudOff, Copy, Ellipsis, GitCompareArrows, Plus, Power, Trash2, TriangleAlert } from "lucide-react";
 import { fastClock, formatDuration, stoppedClock } from "./durations.js";
 import { ALWAYS_HANDLE, HEADER_HEIGHT, IN_HANDLE, ROW_HEIGHT, errorHandle, hasRows, normalHandles } from "./graph.js";
 import { KindIcon, STATES } from "./icons.jsx";
@@ -41,6 +41,31 @@ function ProblemMark({ problems }) {
         <strong>{count}</strong>
         <ul>{problems.slice(0, 6).map((problem, index) => <li key={index}>{problem.message}</li>)}</ul>
         {problems.length > 6 && <div>and {problems.length - 6} more</div>}
+      </NodeToolbar>
+    </>
+  );
+}
+
+const MARKS = {
+  deleted: { title: "Workflow is gone", Icon: CloudOff },
+  inactive: { title: "Workflow is switched off", Icon: CirclePause },
+  changed: { title: "Workflow was changed", Icon: GitCompareArrows },
+};
+
+function WorkflowMark({ mark, isSecond }) {
+  const [open, setOpen] = useState(false);
+  const { title, Icon } = MARKS[mark.state] || MARKS.changed;
+  return (
+    <>
+      <span
+        className="oc-mark" data-mark={mark.state} data-second={isSecond} role="img" aria-label={`${title}: ${mark.message}`}
+        onPointerEnter={() => setOpen(true)} onPointerLeave={() => setOpen(false)}
+      >
+        <Icon size={13} strokeWidth={2.4} aria-hidden="true" />
+      </span>
+      <NodeToolbar isVisible={open} position={Position.Top} align="start" offset={12} className="oc-tooltip">
+        <strong>{title}</strong>
+        <div>{mark.message}</div>
       </NodeToolbar>
     </>
   );
@@ -104,10 +129,11 @@ function QuickActions({ id, data }) {
 }
 
 export const NodeCard = memo(function NodeCard({ id, data, selected, dragging }) {
-  const { statuses, problems, kinds, readOnly, soleSelected } = useCanvas();
+  const { statuses, problems, marks, kinds, readOnly, soleSelected } = useCanvas();
   const kind = kinds.get(data.kind);
   const status = useEntry(statuses, id);
   const own = useEntry(problems, id);
+  const mark = useEntry(marks, id);
   const sole = useSyncExternalStore(soleSelected.subscribe, () => soleSelected.get() === id, () => false);
   const connections = useNodeConnections({ id, handleType: "source" });
   const used = new Set(connections.map((connection) => connection.sourceHandle));
@@ -171,6 +197,7 @@ export const NodeCard = memo(function NodeCard({ id, data, selected, dragging })
         </span>
       )}
       {own?.length > 0 && <ProblemMark problems={own} />}
+      {mark && <WorkflowMark mark={mark} isSecond={own?.length > 0} />}
       {state && <StatusPill id={id} status={status} />}
       {sole && !readOnly && !dragging && <QuickActions id={id} data={data} />}
     </div>

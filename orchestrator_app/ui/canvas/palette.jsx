@@ -1,9 +1,9 @@
 // The list of node kinds: drag one to the canvas, or press it.
 import { memo, useState } from "react";
-import { PanelLeftClose, PanelLeftOpen } from "lucide-react";
+import { Library, PanelLeftClose, PanelLeftOpen } from "lucide-react";
+import { DRAGGED_KIND } from "./dragging.js";
 import { KindIcon } from "./icons.jsx";
 
-export const DRAGGED_KIND = "application/x-orchestrator-node-kind";
 const STORED = "orchestrator.palette";
 
 const storedClosed = () => {
@@ -14,7 +14,7 @@ const storedClosed = () => {
   }
 };
 
-export const Palette = memo(function Palette({ kinds, onAdd }) {
+export const Palette = memo(function Palette({ kinds, onAdd, onBrowse }) {
   const [closed, setClosed] = useState(storedClosed);
   const toggle = () => {
     try {
@@ -36,6 +36,18 @@ export const Palette = memo(function Palette({ kinds, onAdd }) {
         </button>
       </div>
       <div className="oc-palette-list">
+        {onBrowse && (
+          <button
+            type="button" className="oc-palette-item oc-palette-browse" data-testid="palette-workflows"
+            aria-label="Browse workflows" title="Workflows: those that exist on your platforms" onClick={onBrowse}
+          >
+            <span className="oc-tile" data-color="blue" aria-hidden="true"><Library size={18} strokeWidth={1.9} /></span>
+            <span className="oc-palette-text">
+              <span className="oc-palette-title">Workflows</span>
+              <span className="oc-palette-summary">Those that exist on your platforms.</span>
+            </span>
+          </button>
+        )}
         {kinds.map((kind) => (
           <button
             key={kind.name} type="button" className="oc-palette-item" draggable data-testid={`palette-${kind.name}`}

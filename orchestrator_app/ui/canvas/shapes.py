@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from orchestrator_app.domain.definition import ERROR_HANDLE, OUT_HANDLE, Definition, Node, Problem
 from orchestrator_app.domain.node_kinds import NODE_KINDS, output_handles, setting
@@ -152,4 +153,7 @@ def _waiting_note(status: NodeStatus) -> str:
         "poll": "Polls for the result",
         "retry": "Waits before it tries again",
     }
-    return notes.get(status.wait_reason or "", "")
+    note = notes.get(status.wait_reason or "", "")
+    if note and status.waits_since is not None:
+        note += f" since {datetime.fromtimestamp(status.waits_since / 1000, UTC):%H:%M:%S} UTC"
+    return f"{note}. {status.says}" if note and status.says else note

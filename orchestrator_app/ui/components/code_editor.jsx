@@ -16,7 +16,7 @@ const look = EditorView.theme({
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--gray-11)", border: "none" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--gray-a2)" },
   ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--accent-4)", outline: "none" },
-  ".cm-placeholder": { color: "var(--gray-10)" },
+  ".cm-placeholder": { color: "var(--gray-11)" },
   ".cm-tooltip": { backgroundColor: "var(--color-panel-solid)", border: "1px solid var(--gray-6)", borderRadius: "8px", boxShadow: "var(--shadow-4)", overflow: "hidden" },
   ".cm-tooltip-autocomplete > ul > li": { padding: "4px 10px", fontFamily: "var(--code-font-family)" },
   ".cm-tooltip-autocomplete > ul > li[aria-selected]": { backgroundColor: "var(--accent-4)", color: "var(--gray-12)" },

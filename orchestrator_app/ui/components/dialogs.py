@@ -16,12 +16,16 @@ def confirm_dialog(
     description: str | rx.Var[str],
     confirm_label: str = "Delete",
     on_confirm: Event,
+    content: rx.Component | None = None,
     trigger: rx.Component | None = None,
     open: bool | rx.Var[bool] | None = None,  # noqa: A002 - the name Radix gives it
     on_open_change: Event = None,
     is_dangerous: bool = True,
 ) -> rx.Component:
-    """Ask before something that cannot be undone. Give a ``trigger``, or ``open`` and ``on_open_change``."""
+    """Ask before something that cannot be undone. Give a ``trigger``, or ``open`` and ``on_open_change``.
+
+    ``content`` stands below the description, for instance what else is concerned.
+    """
     control: dict[str, Any] = {} if open is None else {"open": open}
     if on_open_change is not None:
         control["on_open_change"] = on_open_change
@@ -30,6 +34,7 @@ def confirm_dialog(
         rx.alert_dialog.content(
             rx.alert_dialog.title(title, size="4", margin_bottom="8px"),
             rx.alert_dialog.description(description, size="3", color="var(--gray-11)"),
+            content or rx.fragment(),
             rx.el.div(
                 rx.alert_dialog.cancel(rx.button("Cancel", variant="surface", color_scheme="gray")),
                 rx.alert_dialog.action(

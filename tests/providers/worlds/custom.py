@@ -13,6 +13,8 @@ def build(provider: Provider, fake: FakeServer) -> World:
         connection,
         connection,
         starts={"url": fake.url + "/echo"},
+        is_polled={"url": fake.url + "/job/a", "status_url": fake.url + "/job/a"},
         calls_back={"url": fake.url + "/calls-back?ms=0"},
         is_refused={"url": fake.url + "/status/401"},
+        end={"status": "done", "result": {"looks": 2}},
     )

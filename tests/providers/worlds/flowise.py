@@ -5,13 +5,24 @@ from tests.providers.worlds.world import SECRET, World
 
 
 def build(provider: Provider, fake: FakeServer) -> World:
-    flow = fake.flowise.add_flow("Support", key=fake.flowise.key)
+    flowise = fake.flowise
+    flow = flowise.add_flow("Support", key=flowise.key)
+    form = flowise.add_flow("Order", start="form", form=[{"type": "string", "label": "Name", "name": "name"}])
+    works_on = flowise.add_flow("Report", start="webhook", webhook_mode="async")
+    slow = flowise.add_flow("Slow", start="webhook", webhook_mode="async", seconds=None)
+    calls_back = flowise.add_flow(
+        "Approval", start="webhook", webhook_mode="async", callback_url=fake.url + "/echo/called-back"
+    )
     return World(
         fake,
         provider,
-        flowise_connection(fake.flowise),
-        flowise_connection(fake.flowise, apiKey=SECRET),
+        flowise_connection(flowise),
+        flowise_connection(flowise, apiKey=SECRET),
         starts={"workflow_id": flow.id},
+        is_polled={"workflow_id": works_on.id},
+        calls_back={"workflow_id": calls_back.id},
+        lasts={"workflow_id": slow.id},
         is_refused={"workflow_id": flow.id},
         workflow=flow.id,
+        workflow_with_form=form.id,
     )

@@ -9,6 +9,7 @@ def build(provider: Provider, fake: FakeServer) -> World:
     answers = n8n.add_workflow("Orders", mode="lastNode")
     works_on = n8n.add_workflow("Reports", mode="onReceived")
     slow = n8n.add_workflow("Slow", mode="onReceived", seconds=None)
+    form = n8n.add_workflow("Requests", trigger="form", form_fields=[{"fieldLabel": "Name"}])
     calls_back = n8n.add_workflow("Approvals", mode="onReceived", calls_back=True)
     return World(
         fake,
@@ -21,4 +22,5 @@ def build(provider: Provider, fake: FakeServer) -> World:
         lasts={"workflow_id": slow.id},
         is_refused={"workflow_id": answers.id},
         workflow=answers.id,
+        workflow_with_form=form.id,
     )

@@ -12,9 +12,10 @@ def build(provider: Provider, fake: FakeServer) -> World:
         connection,
         connection,
         starts={"workflow_id": "echo"},
-        is_polled={"workflow_id": "long-running", "body": {"seconds": 0}},
-        calls_back={"workflow_id": "calls-back", "body": {"seconds": 0}},
-        lasts={"workflow_id": "long-running", "body": {"seconds": 60}},
+        is_polled={"workflow_id": "polling", "body": {"seconds": 0}},
+        calls_back={"workflow_id": "calling-back", "body": {"seconds": 0}},
+        lasts={"workflow_id": "polling", "body": {"seconds": 60}},
         is_refused={"workflow_id": "nothing"},
         workflow="echo",
+        workflow_with_form="crm-lookup",
     )

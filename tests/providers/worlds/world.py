@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.remote import RemoteCall
 from orchestrator_app.providers.base import Provider
 from orchestrator_app.providers.connection import Connection
@@ -25,6 +26,7 @@ class World:
         lasts: Settings of a call that goes on until it is cancelled.
         is_refused: Settings of a call that the other side refuses with the bad connection.
         workflow: Id of a workflow that can be looked at.
+        end: What the look at the end shows, where only the node's own condition can tell that it is the end.
         workflow_with_form: Id of one that says what it asks for.
     """
 
@@ -39,6 +41,7 @@ class World:
     is_refused: dict[str, Any] = field(default_factory=dict)
     workflow: str = ""
     workflow_with_form: str = ""
+    end: JsonValue = None
 
     def call(self, settings: dict[str, Any], **more: Any) -> RemoteCall:
         return remote_call(self.provider.key, **settings | more)

@@ -1,17 +1,34 @@
 """The graph that one tab edits: what was saved, what changed since, and the way back. Knows no screen."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from orchestrator_app.domain.definition import ERROR_HANDLE, Definition, Node, Problem, from_stored
-from orchestrator_app.domain.editing import apply_operations, with_node
+from orchestrator_app.domain.editing import apply_operations, unique_label, with_node
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.domain.node_kinds import CONDITION, setting
+from orchestrator_app.domain.node_kinds import CONDITION, NODE_KINDS, setting
 from orchestrator_app.domain.parsing import MAX_LABEL_LENGTH, MAX_NOTES_LENGTH
 from orchestrator_app.domain.validation import validate
 
 UNDO_DEPTH = 100
+# The settings of a node that come from the workflow it calls; another workflow brings its own.
+OF_WORKFLOW = frozenset(
+    {
+        "completion",
+        "connectionId",
+        "enablePolling",
+        "flowId",
+        "inputs",
+        "method",
+        "pollingTimeout",
+        "provider",
+        "url",
+        "workflowHash",
+        "workflowId",
+    }
+)
 
 
 class Document:
@@ -108,6 +125,35 @@ class Document:
             InvalidInput: It does not fit the graph; nothing was done.
         """
         self._commit(apply_operations(self.definition, operations, self._copies))
+
+    def insert(self, node: Node, operations: Sequence[Mapping[str, Any]]) -> None:
+        """Add a node with all its settings, and carry out the other edits that go with it, as one step.
+
+        Raises:
+            InvalidInput: An edit does not fit the graph; nothing was done.
+        """
+        self._commit(apply_operations(self.definition, operations, {node.id: node}))
+
+    def turn_into(self, node_id: str, kind: str, label: str, config: Mapping[str, Any]) -> bool:
+        """Let a node call another workflow, as one step; False when it is gone.
+
+        Settings that have nothing to do with the workflow stay, and so does a label that a person gave.
+        """
+        node = self.node(node_id)
+        if node is None:
+            return False
+        kept = {
+            key: value
+            for key, value in node.config.items()
+            if key not in OF_WORKFLOW and NODE_KINDS[kind].field(key) is not None
+        }
+        title = NODE_KINDS[node.kind].title if node.kind in NODE_KINDS else node.kind
+        others = replace(self.definition, nodes=tuple(item for item in self.definition.nodes if item != node))
+        is_unnamed = re.fullmatch(re.escape(title) + r"( \d+)?", node.label) is not None
+        name = unique_label(others, label) if is_unnamed and label else node.label
+        changed = replace(node, kind=kind, label=name, config=kept | dict(config))
+        self._commit(with_node(self.definition, changed))
+        return True
 
     def copy(self, node_ids: Sequence[str]) -> None:
         """Remember nodes, so that they can be pasted here or elsewhere, also after they were cut."""

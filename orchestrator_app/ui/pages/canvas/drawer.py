@@ -5,27 +5,44 @@ from typing import Any
 
 import reflex as rx
 
+from orchestrator_app.domain.config_fields import ConfigField
 from orchestrator_app.domain.node_kinds import NODE_KINDS, NodeKind
 from orchestrator_app.ui.components.badges import status_badge
 from orchestrator_app.ui.components.code_editor import code_editor
-from orchestrator_app.ui.components.dialogs import dialog
-from orchestrator_app.ui.components.feedback import error_callout, info_callout, skeleton_rows
-from orchestrator_app.ui.components.filters import search_box
+from orchestrator_app.ui.components.feedback import info_callout
 from orchestrator_app.ui.components.node_run import node_run_details
 from orchestrator_app.ui.components.panels import docked_panel, form_field
+from orchestrator_app.ui.pages.canvas.completion_fields import completion_words, counts_when
 from orchestrator_app.ui.pages.canvas.fields import CHANGE_PAUSE_MS, field_control
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
+from orchestrator_app.ui.pages.canvas.remote_panel import remote_panel
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
+from orchestrator_app.ui.pages.canvas.workflow_state import WorkflowNodesState
+from orchestrator_app.ui.theme import ICON
+from orchestrator_app.ui.workflows.browser import workflow_browser
+from orchestrator_app.ui.workflows.state import BrowserState
 
 # At run time the attributes of a state are Vars, which their declared types do not say.
 State: Any = SettingsState
 Live: Any = LiveState
+Nodes: Any = WorkflowNodesState
+Browser: Any = BrowserState
+
+# Made and renewed by the program; nobody can type it.
+_SET_BY_ITSELF = frozenset({"workflowHash"})
+
+
+def _field(kind: NodeKind, field: ConfigField) -> rx.Component:
+    """A field as far as it counts, and under the completion what the platform says of it."""
+    control = field_control(kind, field)
+    shown = control if (counts := counts_when(kind, field)) is None else rx.cond(counts, control)
+    return rx.fragment(shown, completion_words()) if field.key == "completion" else shown
 
 
 def _kind_form(kind: NodeKind) -> rx.Component:
     sections: list[rx.Component] = []
     for name, fields in groupby(kind.fields, key=lambda field: field.section):
-        controls = [field_control(kind, field) for field in fields]
+        controls = [_field(kind, field) for field in fields if field.key not in _SET_BY_ITSELF]
         heading = [] if name == "Main" else [rx.el.h3(name, class_name="o-section-title")]
         sections.append(rx.el.div(*heading, *controls, class_name="o-form-section"))
     if not kind.fields:
@@ -36,6 +53,7 @@ def _kind_form(kind: NodeKind) -> rx.Component:
 def _settings() -> rx.Component:
     key = State.selected_id + "/" + State.form_revision.to_string()
     return rx.el.div(
+        remote_panel(),
         form_field(
             "Label",
             rx.input(
@@ -133,40 +151,48 @@ def drawer() -> rx.Component:
     )
 
 
-def workflow_chooser() -> rx.Component:
-    """The list from which a workflow of the platform is taken."""
+def workflow_panel() -> rx.Component:
+    """The browser of workflows in the place of the drawer."""
 
-    def row(item: Any) -> rx.Component:
-        return rx.el.button(
-            rx.el.span(item["name"], class_name="o-pick-name"),
-            rx.cond(item["isActive"] == "", rx.el.span("inactive", class_name="o-pick-note")),
-            rx.el.span(item["id"], class_name="o-pick-id"),
-            type="button",
-            class_name="o-pick",
-            on_click=State.take_workflow(item["id"]),
-        )
+    def take(provider: Any, connection_id: Any, workflow_id: Any, _name: Any) -> Any:
+        return Nodes.take_workflow(Browser.for_node, provider, connection_id, workflow_id)
 
-    return dialog(
-        "Choose a workflow",
-        search_box(
-            value=State.workflow_query,
-            placeholder="Search workflows",
-            label="Search workflows",
-            on_search=State.search_workflows,
-        ),
-        rx.cond(
-            State.workflow_error != "",
-            error_callout("The list could not be read", State.workflow_error),
-            rx.cond(
-                State.is_listing,
-                skeleton_rows(5),
-                rx.cond(
-                    State.workflows.length() > 0,
-                    rx.el.div(rx.foreach(State.workflows, row), class_name="o-picks"),
-                    rx.el.p("Nothing found.", class_name="o-field-help"),
+    return rx.el.aside(
+        rx.el.div(
+            rx.el.div(
+                rx.el.h2("Workflows"),
+                rx.el.div(
+                    rx.cond(
+                        Browser.for_node != "",
+                        "For the node “" + Browser.for_label + "”",
+                        "Add one, or drag it to its place",
+                    ),
+                    class_name="o-docked-subtitle",
                 ),
+                class_name="o-docked-titles",
             ),
+            rx.icon_button(
+                rx.icon("x", size=ICON),
+                variant="ghost",
+                color_scheme="gray",
+                type="button",
+                aria_label="Close panel",
+                on_click=Browser.close_panel,
+            ),
+            class_name="o-docked-head",
         ),
-        open=State.is_choosing,
-        on_open_change=State.close_chooser,
+        workflow_browser(
+            take,
+            label=rx.cond(Browser.for_node != "", "Use this workflow", "Add to canvas"),
+            is_adding=Nodes.is_adding,
+            can_drag=True,
+            docked=True,
+        ),
+        class_name="o-docked o-docked-browser",
+        aria_label="Workflows",
     )
+
+
+def side_panel() -> rx.Component:
+    """What stands beside the canvas: the browser of workflows while it is open, else the drawer."""
+    return rx.cond(Browser.is_open, workflow_panel(), drawer())

@@ -14,7 +14,12 @@ from orchestrator_app.errors import ExpressionError
 Row = dict[str, str]
 
 # The fields that are lists of rows, and the columns of each.
-ROW_KEYS = {"headers": ("name", "value"), "mappings": ("from", "to"), "cases": ("expression", "handle")}
+ROW_KEYS = {
+    "headers": ("name", "value"),
+    "inputs": ("name", "value"),
+    "mappings": ("from", "to"),
+    "cases": ("expression", "handle"),
+}
 # Their controls show what counts when nothing is set; the others stay empty.
 _SHOWS_DEFAULT = {"choice", "milliseconds", "integer", "boolean"}
 _MOST_DIGITS = 18
@@ -82,7 +87,7 @@ def _json_object(text: str) -> JsonObject:
 
 
 def rows_of(node: Node, key: str) -> list[Row]:
-    """The rows of headers, mappings or cases."""
+    """The rows of headers, inputs, mappings or cases."""
     present = node.config.get(key)
     if isinstance(present, dict):
         return [{"name": name, "value": str(value)} for name, value in present.items()]
@@ -99,30 +104,31 @@ def rows_value(key: str, rows: Sequence[Row], before: Node) -> tuple[JsonValue, 
     """The config value that rows mean, and what of them was not taken, with the reason, by ``key[index]``.
 
     Args:
-        key: headers, mappings or cases.
+        key: headers, inputs, mappings or cases.
         rows: As they stand in the drawer. For cases, ``was`` is the branch that a row stood for before; it becomes the
             one for which it stands now.
         before: The node whose rows they are.
     """
     match key:
-        case "headers":
-            return _headers(rows)
+        case "headers" | "inputs":
+            return _named_values(key, rows)
         case "mappings":
             return [{"from": row["from"], "to": row["to"]} for row in rows], {}
         case _:
             return _cases(rows, str(setting(before, "defaultHandle")))
 
 
-def _headers(rows: Sequence[Row]) -> tuple[JsonValue, dict[str, str]]:
-    headers: dict[str, JsonValue] = {}
+def _named_values(key: str, rows: Sequence[Row]) -> tuple[JsonValue, dict[str, str]]:
+    what = {"headers": "header", "inputs": "input"}[key]
+    values: dict[str, JsonValue] = {}
     refused: dict[str, str] = {}
     for index, row in enumerate(rows):
         name = row["name"].strip()
-        if name in headers:
-            refused[f"headers[{index}]"] = f"The header “{name}” is there already, so this one is not taken."
+        if name in values:
+            refused[f"{key}[{index}]"] = f"The {what} “{name}” is there already, so this one is not taken."
         elif name:
-            headers[name] = row["value"]
-    return headers, refused
+            values[name] = row["value"]
+    return values, refused
 
 
 def _cases(rows: Sequence[Row], default: str) -> tuple[JsonValue, dict[str, str]]:

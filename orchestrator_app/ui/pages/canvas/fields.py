@@ -8,27 +8,26 @@ from orchestrator_app.domain.node_kinds import ConfigField, NodeKind
 from orchestrator_app.ui.components.code_editor import code_editor
 from orchestrator_app.ui.components.inputs import choice
 from orchestrator_app.ui.components.panels import form_field
+from orchestrator_app.ui.pages.canvas.input_offers import about_input, input_offers
+from orchestrator_app.ui.pages.canvas.remote_shapes import PLATFORM_TITLES
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
+from orchestrator_app.ui.routes import connect_path
 from orchestrator_app.ui.theme import ICON_SMALL
+from orchestrator_app.ui.workflows.shapes import COMPLETION_TITLES
+from orchestrator_app.ui.workflows.state import BrowserState
 
 # At run time the attributes of a state are Vars, which their declared types do not say.
 State: Any = SettingsState
+Browser: Any = BrowserState
 
 CHANGE_PAUSE_MS = 250
 _CHOICE_TEXTS = {
-    "response": "With the answer",
-    "poll": "Poll for the result",
-    "callback": "When it calls back",
+    **COMPLETION_TITLES,
+    **PLATFORM_TITLES,
     "fail": "Fail",
     "continue": "Go on",
     "replace": "Only the mapped values",
     "extend": "Input plus mapped values",
-    "custom": "Any web address",
-    "n8n": "n8n",
-    "make": "Make",
-    "zapier": "Zapier",
-    "flowise": "Flowise",
-    "simulated": "Simulated",
 }
 
 
@@ -59,7 +58,7 @@ def _control(kind: NodeKind, field: ConfigField, control_id: str) -> rx.Componen
     match field.type:
         case "text":
             control = _text(field, control_id)
-            return _with_chooser(control) if field.key == "workflowId" else control
+            return _with_chooser(kind, control) if field.key in {"workflowId", "flowId"} else control
         case "milliseconds" | "integer":
             return _number(field, control_id)
         case "choice":
@@ -71,6 +70,11 @@ def _control(kind: NodeKind, field: ConfigField, control_id: str) -> rx.Componen
         case "headers":
             return _rows(
                 "headers", State.headers, (("name", "Header", "text"), ("value", "Value", "template"))
+            )
+        case "inputs":
+            return rx.fragment(
+                _rows("inputs", State.inputs, (("name", "Input", "text"), ("value", "Value", "template"))),
+                input_offers(),
             )
         case "mappings":
             return _rows("mappings", State.mappings, (("from", "From", "expression"), ("to", "To", "text")))
@@ -95,20 +99,21 @@ def _text(field: ConfigField, control_id: str) -> rx.Component:
     )
 
 
-def _with_chooser(control: rx.Component) -> rx.Component:
-    can_list = (State.values["provider"] == "n8n") | (State.values["provider"] == "simulated")
+def _with_chooser(kind: NodeKind, control: rx.Component) -> rx.Component:
+    """The id of a workflow, and a button that finds it in the browser of workflows."""
+    provider: Any = "flowise" if kind.name == "LocalFlow" else State.values["provider"]
+    choose = rx.button(
+        rx.icon("library", size=ICON_SMALL),
+        "Choose",
+        type="button",
+        variant="surface",
+        on_click=Browser.choose_for(
+            State.selected_id, State.selected_label, provider, State.values["connectionId"]
+        ),
+    )
     return rx.el.div(
         control,
-        rx.cond(
-            can_list,
-            rx.button(
-                rx.icon("list", size=ICON_SMALL),
-                "Choose",
-                type="button",
-                variant="surface",
-                on_click=State.choose_workflow,
-            ),
-        ),
+        choose if isinstance(provider, str) else rx.cond(provider != "custom", choose),
         class_name="o-joined",
     )
 
@@ -153,7 +158,23 @@ def _connection(kind: NodeKind, control_id: str) -> rx.Component:
 
     built_in = rx.el.option("Simulated (built in)", value="simulated") if is_flow else rx.fragment()
     options = rx.fragment(rx.el.option("None", value=""), built_in, rx.foreach(State.connections, option))
-    return _chosen(options, "connectionId", control_id)
+    return rx.fragment(_chosen(options, "connectionId", control_id), _without_connection(kind))
+
+
+def _without_connection(kind: NodeKind) -> rx.Component:
+    """The way to a first connection of the platform, where there is none to choose."""
+    provider: Any = "flowise" if kind.name == "LocalFlow" else State.values["provider"]
+    has_none = ~State.connections.pluck("provider").contains(provider)
+    if not isinstance(provider, str):
+        has_none &= (provider != "custom") & (provider != "simulated")
+    return rx.cond(
+        has_none,
+        rx.el.p(
+            "There is none for this platform yet. ",
+            rx.link("Connect it", href=connect_path(provider)),
+            class_name="o-field-help",
+        ),
+    )
 
 
 def _code(field: ConfigField) -> rx.Component:
@@ -195,11 +216,12 @@ def _rows(name: str, rows: Any, columns: tuple[tuple[str, str, str], ...]) -> rx
             ),
             rx.el.div(
                 _row_button("arrow-up", "Move up", State.move_row(name, row["id"], -1))
-                if name != "headers"
+                if name not in {"headers", "inputs"}
                 else rx.fragment(),
                 _row_button("x", "Remove", State.remove_row(name, row["id"])),
                 class_name="o-row-buttons",
             ),
+            about_input(row["name"]) if name == "inputs" else rx.fragment(),
             rx.cond(
                 State.row_problems.contains(place),
                 rx.el.p(State.row_problems[place], class_name="o-field-error", role="alert"),
@@ -212,7 +234,9 @@ def _rows(name: str, rows: Any, columns: tuple[tuple[str, str, str], ...]) -> rx
         rx.el.ul(rx.foreach(rows, row_view), class_name="o-rows"),
         rx.button(
             rx.icon("plus", size=ICON_SMALL),
-            {"headers": "Add header", "mappings": "Add mapping", "cases": "Add case"}[name],
+            {"headers": "Add header", "inputs": "Add input", "mappings": "Add mapping", "cases": "Add case"}[
+                name
+            ],
             type="button",
             variant="surface",
             color_scheme="gray",

@@ -9,18 +9,26 @@ from orchestrator_app.ui.components.badges import status_badge
 from orchestrator_app.ui.components.code_editor import code_editor
 from orchestrator_app.ui.components.dialogs import dialog
 from orchestrator_app.ui.components.feedback import empty_state, skeleton_block, warning_callout
+from orchestrator_app.ui.components.notice import notice
 from orchestrator_app.ui.components.panels import canvas_area, form_field
 from orchestrator_app.ui.components.times import duration
 from orchestrator_app.ui.layout import page_template
-from orchestrator_app.ui.pages.canvas.drawer import drawer, workflow_chooser
+from orchestrator_app.ui.pages.canvas.change_dialog import change_dialog
+from orchestrator_app.ui.pages.canvas.drawer import side_panel
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
+from orchestrator_app.ui.pages.canvas.remote_state import RemoteState
 from orchestrator_app.ui.pages.canvas.state import EditorState
+from orchestrator_app.ui.pages.canvas.workflow_state import WorkflowNodesState
 from orchestrator_app.ui.routes import ORCHESTRATORS, run_path, runs_of_path
 from orchestrator_app.ui.theme import ICON, ICON_SMALL
+from orchestrator_app.ui.workflows.state import BrowserState
 
 # At run time the attributes of a state are Vars, which their declared types do not say.
 State: Any = EditorState
 Live: Any = LiveState
+Nodes: Any = WorkflowNodesState
+Remote: Any = RemoteState
+Browser: Any = BrowserState
 
 
 def _heading() -> rx.Component:
@@ -245,6 +253,7 @@ def _canvas() -> rx.Component:
         statuses=Live.statuses,
         edge_states=Live.edge_states,
         problems=State.problems,
+        marks=Remote.marks,
         kinds=State.kinds,
         selected_id=State.selected_id,
         read_only=False,
@@ -253,8 +262,10 @@ def _canvas() -> rx.Component:
         can_undo=State.can_undo,
         can_redo=State.can_redo,
         on_ops=State.apply_ops,
-        on_select=Live.select_in_run,
-        on_open=Live.select_in_run,
+        on_browse=Browser.open_panel,
+        on_drop_workflow=Nodes.drop_workflow,
+        on_select=[Live.select_in_run, Browser.give_way],
+        on_open=[Live.select_in_run, Browser.give_way],
         on_copy=State.copy_nodes,
         on_undo=State.undo,
         on_redo=State.redo,
@@ -275,6 +286,11 @@ def _missing() -> rx.Component:
     )
 
 
+def _follow() -> rx.Component:
+    """Has the server look at the workflows that nodes call whenever they, or the node that is open, are others."""
+    return notice(value=State.calls + "/" + State.selected_id, on_notice=Remote.follow)
+
+
 def canvas_page() -> rx.Component:
     """The page."""
     body = rx.cond(
@@ -282,13 +298,13 @@ def canvas_page() -> rx.Component:
         _missing(),
         rx.cond(
             State.is_loaded,
-            canvas_area(rx.fragment(_canvas(), _run_bar(), _newer()), drawer()),
+            canvas_area(rx.fragment(_canvas(), _run_bar(), _newer()), side_panel()),
             skeleton_block("100%", label="Loading the orchestrator"),
         ),
     )
     return page_template(
         State.name,
-        rx.fragment(body, _run_dialog(), _outdated_dialog(), workflow_chooser()),
+        rx.fragment(body, _run_dialog(), _outdated_dialog(), change_dialog(), _follow()),
         active="orchestrators",
         heading=_heading(),
         back=(ORCHESTRATORS, "Back to the list of orchestrators"),

@@ -3,10 +3,8 @@
 import reflex as rx
 
 from orchestrator_app.domain.definition import Node
-from orchestrator_app.domain.editing import unique_label
 from orchestrator_app.domain.json_values import JsonValue
-from orchestrator_app.domain.node_kinds import DEFAULT_CASE_HANDLE, NODE_KINDS
-from orchestrator_app.errors import OrchestratorError
+from orchestrator_app.domain.node_kinds import DEFAULT_CASE_HANDLE, NODE_KINDS, setting
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.pages.canvas.document import branch_names
 from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, branch_problem, field_value, rows_value
@@ -14,17 +12,19 @@ from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.session import application, workspace_of
 
 MAX_ROWS = 500
+# What fits another workflow no longer when this setting is changed by hand.
+DROPPED_WITH = {
+    "provider": ("connectionId", "workflowId", "workflowHash"),
+    "connectionId": ("workflowHash",),
+    "workflowId": ("workflowHash",),
+    "flowId": ("workflowHash",),
+}
 
 
 class SettingsState(EditorState):
     """The form of the drawer."""
 
     connections: list[dict[str, str]] = []
-    workflows: list[dict[str, str]] = []
-    workflow_query: str = ""
-    workflow_error: str = ""
-    is_choosing: bool = False
-    is_listing: bool = False
 
     @rx.event
     @writes
@@ -65,8 +65,13 @@ class SettingsState(EditorState):
             self._refresh()
             return
         self._refused = {name: reason for name, reason in self._refused.items() if name != key}
+        dropped = DROPPED_WITH.get(key, ()) if value != setting(node, key) else ()
         self.values[key] = text
-        self._change(node, {key: value})
+        for name in dropped:
+            self.values[name] = ""
+        if key == "provider" and dropped:
+            self.form_revision += 1
+        self._change(node, dict.fromkeys(dropped) | {key: value})
 
     def _default_branch(self, node: Node, text: str) -> str:
         name = text.strip()
@@ -88,7 +93,7 @@ class SettingsState(EditorState):
     @rx.event
     @writes
     def change_row(self, key: str, row_id: str, column: str, text: str):
-        """Change a cell of headers, mappings or cases."""
+        """Change a cell of headers, inputs, mappings or cases."""
         rows = self._rows_of(key)
         if column not in ROW_KEYS.get(key, ()):
             return
@@ -138,7 +143,12 @@ class SettingsState(EditorState):
     def _rows_of(self, key: str) -> list[dict[str, str]]:
         if not self._has_rows(key):
             return []
-        present = {"headers": self.headers, "mappings": self.mappings, "cases": self.cases}[key]
+        present = {
+            "headers": self.headers,
+            "inputs": self.inputs,
+            "mappings": self.mappings,
+            "cases": self.cases,
+        }[key]
         return [dict(row) for row in present]
 
     def _default_name(self) -> str:
@@ -167,72 +177,3 @@ class SettingsState(EditorState):
             {"id": view.id, "name": view.name, "provider": view.provider, "status": view.status}
             for view in stored
         ]
-
-    @rx.event
-    @reads
-    async def choose_workflow(self):
-        """Open the list of the platform's workflows."""
-        self.is_choosing, self.workflow_query, self.workflows = True, "", []
-        yield
-        async for update in self._list_workflows():
-            yield update
-
-    @rx.event
-    @reads
-    async def search_workflows(self, query: str):
-        """Narrow the list."""
-        self.workflow_query = query
-        async for update in self._list_workflows():
-            yield update
-
-    async def _list_workflows(self):
-        self.is_listing, self.workflow_error = True, ""
-        yield
-        try:
-            page = await application().catalog.workflows(
-                workspace_of(self),
-                self.values.get("provider", ""),
-                connection_id=self.values.get("connectionId", ""),
-                query=self.workflow_query,
-            )
-            self.workflows = [
-                {"id": item.id, "name": item.name, "isActive": "yes" if item.is_active else ""}
-                for item in page.workflows
-            ]
-        except OrchestratorError as error:
-            self.workflows, self.workflow_error = [], f"{error.message} {error.hint}".strip()
-        finally:
-            self.is_listing = False
-
-    @rx.event
-    @writes
-    async def take_workflow(self, workflow_id: str):
-        """Use a workflow: its id, and the best way to know when it is done."""
-        node = self._document.node(self.selected_id)
-        self.is_choosing = False
-        if node is None or NODE_KINDS[node.kind].field("workflowId") is None:
-            return
-        name = next((item["name"] for item in self.workflows if item["id"] == workflow_id), "")
-        values: dict[str, JsonValue] = {"workflowId": workflow_id}
-        try:
-            preview = await application().catalog.preview(
-                workspace_of(self),
-                self.values.get("provider", ""),
-                workflow_id,
-                connection_id=self.values.get("connectionId", ""),
-            )
-        except OrchestratorError as error:
-            yield rx.toast.warning("The workflow's details could not be read", description=error.message)
-        else:
-            values |= {"method": preview.method, "completion": preview.completion}
-        self._document.change(node.id, values)
-        if name and node.label == NODE_KINDS[node.kind].title:
-            self._document.rename(node.id, unique_label(self._document.definition, name))
-        self._patch(node.id)
-        self._select(node.id)
-
-    @rx.event
-    @reads
-    def close_chooser(self, is_open: bool):
-        """Choose nothing."""
-        self.is_choosing = is_open

@@ -20,6 +20,7 @@ from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_patch, problem_shapes
 from orchestrator_app.ui.pages.canvas.document import Document
 from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, rows_of, suggestions, value_text
+from orchestrator_app.ui.pages.canvas.remote_shapes import calls_text
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
 # So long after the page was loaded, an edit may still be one that was drawn before.
@@ -49,6 +50,7 @@ class EditorState(rx.State):
     problem_list: list[dict[str, str]] = []
     blocking: int = 0
     node_count: int = 0
+    calls: str = ""
 
     selected_id: str = ""
     selected_kind: str = ""
@@ -58,6 +60,7 @@ class EditorState(rx.State):
     form_revision: int = 0
     values: dict[str, str] = {}
     headers: list[dict[str, str]] = []
+    inputs: list[dict[str, str]] = []
     mappings: list[dict[str, str]] = []
     cases: list[dict[str, str]] = []
     field_problems: dict[str, str] = {}
@@ -303,6 +306,7 @@ class EditorState(rx.State):
             can_redo=document.can_redo,
             has_changes=document.has_changes,
             node_count=len(document.definition.nodes),
+            calls=calls_text(document.definition),
         )
         self._show_problems(document.problems())
         if document.orchestrator_id and not document.is_kept():
@@ -372,7 +376,7 @@ class EditorState(rx.State):
             for field in NODE_KINDS[node.kind].fields
             if field.type not in ROW_KEYS
         }
-        self.headers, self.mappings, self.cases = (
+        self.headers, self.inputs, self.mappings, self.cases = (
             [self._row(row) for row in rows_of(node, key)] for key in ROW_KEYS
         )
         self.suggestions = suggestions(self._document.definition, node)

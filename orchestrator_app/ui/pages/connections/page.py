@@ -1,123 +1,82 @@
-"""The connections to platforms: a panel for each platform, and the form of a connection."""
+"""The connections to platforms: a card for each platform, the form of a connection, and the question before one goes."""
 
 from typing import Any
 
 import reflex as rx
 
-from orchestrator_app.ui.components.badges import tag
 from orchestrator_app.ui.components.credential_form import credential_form
 from orchestrator_app.ui.components.dialogs import confirm_dialog, dialog
-from orchestrator_app.ui.components.feedback import skeleton_rows
-from orchestrator_app.ui.components.panels import panel
-from orchestrator_app.ui.components.times import time_ago
+from orchestrator_app.ui.components.feedback import skeleton_block
 from orchestrator_app.ui.layout import page_template
+from orchestrator_app.ui.pages.connections.card import platform_card
+from orchestrator_app.ui.pages.connections.form_state import ConnectionFormState
 from orchestrator_app.ui.pages.connections.state import ConnectionsState
-from orchestrator_app.ui.theme import ICON_SMALL
+from orchestrator_app.ui.routes import canvas_path
 
 # At run time the attributes of a state are Vars, which their declared types do not say.
 State: Any = ConnectionsState
+Form: Any = ConnectionFormState
 
-_LOOKS = (
-    ("connected", tag("Connected", color="green", icon="circle-check")),
-    ("refused", tag("Refused", color="red", icon="circle-x")),
-    ("unreachable", tag("Unreachable", color="red", icon="wifi-off")),
-    ("unreadable", tag("Unreadable", color="red", icon="lock")),
-)
+_CARD_HEIGHT = "146px"
 
 
-def _connection(row: Any) -> rx.Component:
-    return rx.el.li(
-        rx.el.div(
-            rx.el.strong(row.name),
-            rx.el.span(row.address, class_name="o-row-detail"),
-            rx.cond(row.detail != "", rx.el.span(row.detail, class_name="o-row-detail")),
-            class_name="o-connection-text",
+def _form_dialog() -> rx.Component:
+    return dialog(
+        Form.title,
+        credential_form(
+            key=Form.form_key,
+            fields=Form.fields,
+            method=Form.method,
+            url=Form.url,
+            test_url=Form.test_url,
+            connection_id=Form.connection_id,
+            on_done=Form.stored,
+            on_cancel=Form.show_form(False),
         ),
-        rx.match(row.status, *_LOOKS, tag("Never tested", icon="circle-dashed")),
-        rx.el.span(time_ago(ms=row.checked_date, empty="never"), class_name="o-muted o-wide-only"),
-        rx.el.div(
-            rx.button(
-                "Test",
-                size="1",
-                variant="surface",
-                color_scheme="gray",
-                loading=State.testing_id == row.id,
-                on_click=State.check(row.id),
-            ),
-            rx.icon_button(
-                rx.icon("pencil", size=ICON_SMALL),
-                size="1",
-                variant="ghost",
-                color_scheme="gray",
-                aria_label="Edit " + row.name,
-                on_click=State.open_existing(row.id),
-            ),
-            rx.icon_button(
-                rx.icon("trash-2", size=ICON_SMALL),
-                size="1",
-                variant="ghost",
-                color_scheme="red",
-                aria_label="Disconnect " + row.name,
-                on_click=State.ask_delete(row.id, row.name),
-            ),
-            class_name="o-row-actions",
-        ),
-        class_name="o-connection",
-        key=row.id,
+        description="Secrets are stored sealed; nobody can read them back.",
+        open=Form.is_open,
+        on_open_change=Form.show_form,
+        max_width="520px",
     )
 
 
-def _platform(row: Any) -> rx.Component:
-    return panel(
-        row.title,
-        rx.cond(
-            row.connections.length() > 0,
-            rx.el.ul(rx.foreach(row.connections, _connection), class_name="o-connections"),
-            rx.el.p("Not connected yet.", class_name="o-muted"),
+def _user(row: Any) -> rx.Component:
+    return rx.el.li(
+        rx.link(row.name, href=canvas_path(row.orchestrator_id)),
+        rx.el.span(row.nodes),
+        key=row.orchestrator_id,
+    )
+
+
+def _disconnect_dialog() -> rx.Component:
+    return confirm_dialog(
+        title="Disconnect?",
+        description=State.deleting_text,
+        content=rx.cond(
+            State.usage.length() > 0,
+            rx.el.ul(
+                rx.foreach(State.usage, _user), class_name="o-usage", aria_label="Orchestrators that use it"
+            ),
         ),
-        actions=rx.button(
-            rx.icon("plus", size=ICON_SMALL),
-            "Connect",
-            size="1",
-            variant="surface",
-            aria_label="Connect " + row.title,
-            on_click=State.open_new(row.key),
-        ),
+        confirm_label="Disconnect",
+        on_confirm=State.delete,
+        open=State.is_deleting,
+        on_open_change=State.show_delete,
     )
 
 
 def connections_page() -> rx.Component:
     """The page."""
     content = rx.fragment(
-        rx.cond(
-            State.is_loaded,
-            rx.el.div(rx.foreach(State.platforms, _platform), class_name="o-platforms"),
-            skeleton_rows(4),
-        ),
-        dialog(
-            State.form_title,
-            credential_form(
-                key=State.form_key,
-                fields=State.form_fields,
-                method=State.form_method,
-                url=State.form_url,
-                test_url=State.form_test_url,
-                on_done=State.stored,
-                on_cancel=State.show_form(False),
+        rx.el.div(
+            rx.cond(
+                State.is_loaded,
+                rx.foreach(State.platforms, platform_card),
+                rx.fragment(*[skeleton_block(_CARD_HEIGHT) for _ in range(4)]),
             ),
-            open=State.is_editing,
-            on_open_change=State.show_form,
-            max_width="520px",
+            class_name="o-platforms",
         ),
-        confirm_dialog(
-            title="Disconnect?",
-            description="“"
-            + State.deleting_name
-            + "” and its key are forgotten. Nodes that use it fail until another connection is chosen.",
-            confirm_label="Disconnect",
-            on_confirm=State.delete,
-            open=State.is_deleting,
-            on_open_change=State.show_delete,
-        ),
+        _form_dialog(),
+        _disconnect_dialog(),
     )
     return page_template("Connections", content, active="connections")

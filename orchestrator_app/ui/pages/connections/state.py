@@ -1,43 +1,34 @@
-"""What the page of connections shows. Secrets never pass through here: their form posts to the REST API itself."""
+"""What the page of connections shows, and what can be done with a stored one."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import reflex as rx
 
 from orchestrator_app.errors import NotFound, OrchestratorError, Unavailable
-from orchestrator_app.services.views import ConnectionView, ProviderView
+from orchestrator_app.services.workflow_views import ConnectionUsage
 from orchestrator_app.ui.access import reads, writes
+from orchestrator_app.ui.addresses import address_script
+from orchestrator_app.ui.pages.connections.form_state import ConnectionFormState
+from orchestrator_app.ui.pages.connections.platforms import PlatformRow, platform_rows
+from orchestrator_app.ui.routes import CONNECTIONS
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
 LOOK_AGAIN_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
-API = "/api/v1/orchestrator"
+_SHOWN_CHANGES = frozenset({"connection", "workflows"})
 
 
 @dataclass(frozen=True)
-class ConnectionRow:
-    """A stored connection; empty texts and zeros stand for nothing."""
+class UsageRow:
+    """An orchestrator that uses the connection, and the labels of the nodes that do."""
 
-    id: str
-    provider: str
+    orchestrator_id: str
     name: str
-    address: str
-    status: str
-    detail: str
-    checked_date: int
-
-
-@dataclass(frozen=True)
-class PlatformRow:
-    """A platform that connections can be made to."""
-
-    key: str
-    title: str
-    connections: list[ConnectionRow]
+    nodes: str
 
 
 class ConnectionsState(rx.State):
@@ -45,16 +36,11 @@ class ConnectionsState(rx.State):
 
     platforms: list[PlatformRow] = []
     is_loaded: bool = False
-    is_editing: bool = False
-    form_title: str = ""
-    form_fields: list[dict[str, Any]] = []
-    form_url: str = ""
-    form_method: str = "POST"
-    form_test_url: str = ""
-    form_key: str = ""
     testing_id: str = ""
     deleting_id: str = ""
     deleting_name: str = ""
+    deleting_text: str = ""
+    usage: list[UsageRow] = []
     is_deleting: bool = False
 
     _watcher: int = 0
@@ -62,8 +48,13 @@ class ConnectionsState(rx.State):
     @rx.event
     @reads
     async def load(self):
-        """Open the page."""
+        """Open the page; its address may ask for the form of a platform, as ``/connections?connect=n8n`` does."""
         await self._read()
+        wanted = str(self.router.url.query_parameters.get("connect", ""))
+        if wanted:
+            # The page is loaded again whenever a lost connection comes back; the form opens once.
+            yield rx.call_script(address_script(CONNECTIONS, {}))
+            yield ConnectionFormState.open_new(wanted)
 
     @rx.event(background=True)
     @reads
@@ -78,7 +69,7 @@ class ConnectionsState(rx.State):
                 async with self:
                     if self._watcher != watcher:
                         return
-                    if not news or any(change.kind == "connection" for change in news):
+                    if not news or any(change.kind in _SHOWN_CHANGES for change in news):
                         await self._read()
                 await asyncio.sleep(PAUSE_SECONDS)
 
@@ -87,69 +78,7 @@ class ConnectionsState(rx.State):
             found = await application().connections.providers(workspace_of(self))
         except Unavailable:
             return  # what is shown stays; the watcher looks again soon
-        show(self, platforms=[_platform(view) for view in found if view.fields], is_loaded=True)
-
-    @rx.event
-    @reads
-    async def open_new(self, provider: str):
-        """Open the form for a new connection."""
-        view = await self._provider(provider)
-        if view is None:
-            return
-        name = {"key": "name", "label": "Name", "value": view.title, "required": True, "isTopLevel": True}
-        self.form_title, self.form_method = f"Connect {view.title}", "POST"
-        self.form_fields = [name, *(dict(field) for field in view.fields)]
-        self.form_url = f"{API}/providers/{view.key}/connect"
-        self.form_test_url = f"{API}/providers/{view.key}/test"
-        self.form_key, self.is_editing = f"new-{view.key}", True
-
-    @rx.event
-    @reads
-    async def open_existing(self, connection_id: str):
-        """Open the form of a stored connection; its secrets stay unless they are entered again."""
-        stored = await application().connections.get(workspace_of(self), connection_id)
-        view = await self._provider(stored.provider)
-        if view is None:
-            return
-        fields: list[dict[str, Any]] = [
-            {"key": "name", "label": "Name", "value": stored.name, "required": True, "isTopLevel": True}
-        ]
-        for field in view.fields:
-            is_stored = field["key"] in stored.secrets_set
-            fields.append(
-                dict(field)
-                | {
-                    "value": stored.settings.get(field["key"], ""),
-                    "required": field["required"] and not is_stored,
-                    "placeholder": "•••••••• stored; leave empty to keep it"
-                    if is_stored
-                    else field["placeholder"],
-                }
-            )
-        self.form_title, self.form_method = f"Edit {stored.name}", "PUT"
-        self.form_fields, self.form_url = fields, f"{API}/connections/{stored.id}"
-        self.form_test_url = ""
-        self.form_key, self.is_editing = f"edit-{stored.id}-{stored.updated_date}", True
-
-    async def _provider(self, key: str) -> ProviderView | None:
-        found = await application().connections.providers(workspace_of(self))
-        return next((view for view in found if view.key == key), None)
-
-    @rx.event
-    @reads
-    def show_form(self, is_open: bool):
-        """Open or close the form."""
-        self.is_editing = is_open
-
-    @rx.event
-    @reads
-    async def stored(self, result: dict[str, Any]):
-        """The form has posted; the API's answer says how it went."""
-        if result.get("ok") is not True:
-            return
-        self.is_editing = False
-        await self._read()
-        yield rx.toast.success("Connection saved")
+        show(self, platforms=platform_rows(found), is_loaded=True)
 
     @rx.event
     @writes
@@ -170,9 +99,16 @@ class ConnectionsState(rx.State):
 
     @rx.event
     @reads
-    def ask_delete(self, connection_id: str, name: str):
-        """Ask before forgetting a connection."""
-        self.deleting_id, self.deleting_name, self.is_deleting = connection_id, name, True
+    async def ask_delete(self, connection_id: str, name: str):
+        """Ask before forgetting a connection, and tell who uses it."""
+        try:
+            usage = await application().connections.usage(workspace_of(self), connection_id)
+        except OrchestratorError as error:
+            return show_error(error)
+        self.usage = [UsageRow(item.orchestrator_id, item.name, ", ".join(item.nodes)) for item in usage]
+        self.deleting_id, self.deleting_name = connection_id, name
+        self.deleting_text, self.is_deleting = _question(name, usage), True
+        return None
 
     @rx.event
     @reads
@@ -191,12 +127,15 @@ class ConnectionsState(rx.State):
         yield rx.toast.success(f"Disconnected “{self.deleting_name}”")
 
 
-def _platform(view: ProviderView) -> PlatformRow:
-    return PlatformRow(view.key, view.title, [_row(connection) for connection in view.connections])
-
-
-def _row(view: ConnectionView) -> ConnectionRow:
-    address = next((value for value in view.settings.values() if value.startswith("http")), "")
-    return ConnectionRow(
-        view.id, view.provider, view.name, address, view.status, view.status_detail, view.checked_date or 0
-    )
+def _question(name: str, usage: Sequence[ConnectionUsage]) -> str:
+    forgotten = f"“{name}” and its secrets are forgotten."
+    match len(usage):
+        case 0:
+            return f"{forgotten} No orchestrator uses it."
+        case 1:
+            return f"{forgotten} One orchestrator uses it; its nodes fail until another connection is chosen in them:"
+        case count:
+            return (
+                f"{forgotten} {count} orchestrators use it; "
+                "their nodes fail until another connection is chosen in them:"
+            )

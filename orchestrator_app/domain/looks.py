@@ -1,0 +1,259 @@
+"""Rules of polling: what a waiting node knows of its execution outside, and what follows from a look at it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator_app.domain.json_values import JsonObject
+from orchestrator_app.domain.remote import RemoteCall, RemoteLook
+from orchestrator_app.domain.runs import Failure, LogLevel
+from orchestrator_app.errors import OrchestratorError, ProviderBusy
+
+# Jitter keeps many runs that were started together from asking together for ever.
+JITTER = 0.1
+GROWTH = 1.25
+MOST_INTERVAL_MS = 30_000
+# A callback is what is waited for; looks only make sure that a lost one does not hold up the run for long.
+FALLBACK_INTERVAL_MS = 30_000
+MOST_FALLBACK_INTERVAL_MS = 300_000
+# Looks that fail because the platform cannot be reached do not count; this long an outage ends the node.
+MAX_OUTAGE_MS = 15 * 60_000
+# A platform may need a moment before it knows of an execution; after so many looks in a row it never will.
+MAX_UNKNOWN_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What a waiting node remembers of its execution outside; it is on disk as the node's memo.
+
+    Attributes:
+        call: The call that started it, reduced.
+        memo: The provider's own.
+        interval_ms: Pause before the next look.
+        most_interval_ms: Up to which it grows.
+        deadline: When waiting is over, without the time of outages; UTC epoch milliseconds.
+        done_condition: JSONata over what a look at a plain address brought: whether it is the end.
+        failed_condition: The same for a bad end.
+        looks: How many looks there were.
+        unknown: How many in a row found nothing.
+        outage_since: When the looks began to fail, if the last one did.
+        remote_id: Execution id on the platform, or empty.
+        link: Address of the execution in the platform's own UI, or empty.
+        says: What the last look said.
+        result: The end as a look saw it.
+        failure: Why there is nothing more to look at.
+    """
+
+    call: RemoteCall
+    memo: JsonObject
+    interval_ms: int
+    most_interval_ms: int
+    deadline: int
+    done_condition: str = ""
+    failed_condition: str = ""
+    looks: int = 0
+    unknown: int = 0
+    outage_since: int | None = None
+    remote_id: str = ""
+    link: str = ""
+    says: str = ""
+    result: RemoteLook | None = None
+    failure: Failure | None = None
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether a callback is waited for, and looks are only made in case it is lost."""
+        return self.call.completion == "callback"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a look has seen the end."""
+        return self.result is not None or self.failure is not None
+
+    def first_look(self, now: int, jitter: float) -> int:
+        """When to look for the first time, or anew."""
+        return min(_after(now, self.interval_ms, jitter), max(now, self.deadline))
+
+    def as_json(self) -> JsonObject:
+        """The memo of the node."""
+        kept: JsonObject = {
+            "call": self.call.reduced(url=self.call.url),
+            "memo": self.memo,
+            "intervalMs": self.interval_ms,
+            "mostIntervalMs": self.most_interval_ms,
+            "deadline": self.deadline,
+            "doneCondition": self.done_condition,
+            "failedCondition": self.failed_condition,
+            "looks": self.looks,
+            "unknown": self.unknown,
+            "outageSince": self.outage_since,
+            "remoteId": self.remote_id,
+            "link": self.link,
+            "says": self.says,
+        }
+        if self.result is not None:
+            kept["result"] = {
+                "output": self.result.output,
+                "message": self.result.message,
+                "isCertain": self.result.is_certain,
+            }
+        if self.failure is not None:
+            kept["failure"] = self.failure.as_json()
+        return kept
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any], *, callback_token: str = "") -> "Watch":
+        """Read back what ``as_json`` made; the token is no part of it."""
+        result, failure = kept.get("result"), kept.get("failure")
+        return cls(
+            call=RemoteCall.from_reduced(kept["call"], callback_token=callback_token),
+            memo=kept["memo"],
+            interval_ms=kept["intervalMs"],
+            most_interval_ms=kept["mostIntervalMs"],
+            deadline=kept["deadline"],
+            done_condition=kept["doneCondition"],
+            failed_condition=kept["failedCondition"],
+            looks=kept["looks"],
+            unknown=kept["unknown"],
+            outage_since=kept["outageSince"],
+            remote_id=kept["remoteId"],
+            link=kept["link"],
+            says=kept["says"],
+            result=None
+            if result is None
+            else RemoteLook(
+                "completed",
+                result["output"],
+                remote_id=kept["remoteId"],
+                link=kept["link"],
+                message=result["message"],
+                is_certain=result["isCertain"],
+            ),
+            failure=None if failure is None else Failure.from_json(failure),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What follows from a look.
+
+    Attributes:
+        watch: What the node remembers from now on.
+        look_at: When to look again; None when there is nothing more to look at.
+        says: A line for the run's log, or empty.
+        level: Of that line.
+        is_news: Whether open pages should learn of it.
+    """
+
+    watch: Watch
+    look_at: int | None
+    says: str = ""
+    level: LogLevel = "info"
+    is_news: bool = False
+
+
+def after_look(watch: Watch, look: RemoteLook, now: int, jitter: float) -> Seen:
+    """What follows from a look that worked.
+
+    Args:
+        watch: What was known before.
+        look: What it saw.
+        now: UTC epoch milliseconds.
+        jitter: Drawn at random from -JITTER to JITTER.
+    """
+    outage_ms = now - watch.outage_since if watch.outage_since is not None else 0
+    next_watch = replace(
+        watch,
+        memo=look.memo,
+        deadline=watch.deadline + outage_ms,
+        looks=watch.looks + 1,
+        unknown=watch.unknown + 1 if look.state == "unknown" else 0,
+        outage_since=None,
+        remote_id=look.remote_id or watch.remote_id,
+        link=look.link or watch.link,
+        says=look.message,
+    )
+    if look.state == "completed":
+        return Seen(replace(next_watch, result=look), None, is_news=True)
+    failure = _end_without_result(next_watch, look, now)
+    if failure is not None:
+        return Seen(replace(next_watch, failure=failure), None, is_news=True)
+    if watch.is_fallback and now >= next_watch.deadline:
+        return Seen(next_watch, None)
+    grown = min(int(watch.interval_ms * GROWTH), watch.most_interval_ms)
+    look_at = min(_after(now, watch.interval_ms, jitter), next_watch.deadline)
+    is_news = look.message != watch.says
+    return Seen(
+        replace(next_watch, interval_ms=grown),
+        look_at,
+        says=look.message if is_news else "",
+        is_news=is_news,
+    )
+
+
+def _end_without_result(watch: Watch, look: RemoteLook, now: int) -> Failure | None:
+    """Why the node ends without a result, if it does."""
+    facts: JsonObject = {"executionId": watch.remote_id, "link": watch.link}
+    detail: JsonObject = {key: value for key, value in facts.items() if value}
+    if look.state in {"failed", "cancelled"}:
+        return remote_failure(look.state, look.message, detail)
+    if watch.is_fallback:
+        return None
+    if watch.unknown >= MAX_UNKNOWN_LOOKS:
+        return Failure(
+            "outcome_unknown",
+            look.message or "The platform cannot tell how the workflow fared.",
+            "Look at the workflow on its platform before you run this again.",
+            detail,
+        )
+    if now >= watch.deadline:
+        what = look.message or "The remote workflow is still running."
+        times = "one look" if watch.looks == 1 else f"{watch.looks} looks"
+        return Failure(
+            "poll_timeout",
+            f"After {times} there was no result. {what}",
+            "Allow a longer polling timeout, or look at the workflow on its platform.",
+            detail,
+        )
+    return None
+
+
+def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: int, jitter: float) -> Seen:
+    """What follows from a look that could not be made.
+
+    Args:
+        watch: What was known before.
+        error: Why it could not be made.
+        failure: The same for the journal.
+        now: UTC epoch milliseconds.
+        jitter: Drawn at random from -JITTER to JITTER.
+    """
+    since = watch.outage_since if watch.outage_since is not None else now
+    if watch.is_fallback and not error.retryable:
+        says = f"It is not looked at any more, only the callback is awaited: {error.message}"
+        return Seen(watch, None, says=says, level="warning", is_news=True)
+    if not watch.is_fallback and (not error.retryable or now - since > MAX_OUTAGE_MS):
+        return Seen(replace(watch, failure=failure), None, is_news=True)
+    is_first = watch.outage_since is None
+    look_at = _after(now, watch.interval_ms, jitter)
+    if isinstance(error, ProviderBusy) and error.retry_after_seconds is not None:
+        look_at = max(look_at, now + int(error.retry_after_seconds * 1000))
+    if watch.is_fallback:
+        # Its outages do not count: when the wait for the callback is over, nothing more is to be seen.
+        return Seen(watch, look_at if look_at < watch.deadline else None)
+    says = f"Polling goes on although a look failed: {error.message}" if is_first else ""
+    return Seen(replace(watch, outage_since=since), look_at, says=says, level="warning", is_news=is_first)
+
+
+def remote_failure(state: str, message: str, detail: JsonObject) -> Failure:
+    """The failure of a node whose workflow failed or was cancelled on its platform."""
+    verb = "was cancelled" if state == "cancelled" else "failed"
+    return Failure(
+        f"remote_{state}",
+        f"The remote workflow {verb}: {message}" if message else f"The remote workflow {verb}.",
+        "Look at the execution on its platform.",
+        detail,
+    )
+
+
+def _after(now: int, interval_ms: int, jitter: float) -> int:
+    return now + int(interval_ms * (1 + jitter))

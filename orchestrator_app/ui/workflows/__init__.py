@@ -1,0 +1,1 @@
+"""The workflow browser: the same on its page and beside the canvas."""

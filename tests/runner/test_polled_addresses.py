@@ -1,0 +1,79 @@
+"""A plain address has no API of its platform: it is polled by a status address and conditions."""
+
+import pytest
+
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
+from tests.running import World, failure_of, graph, webhook
+
+STATUS = "https://jobs.example/7"
+PLAIN = {
+    "provider": "custom",
+    "url": "https://jobs.example/start",
+    "doneCondition": "data.state = 'done'",
+    "failedCondition": "data.state in ['failed', 'dead']",
+}
+
+
+def polled(**config: object):
+    """A node whose looks are an hour apart, so that each of them needs a push."""
+    return webhook("a", **{"completion": "poll", "pollingInterval": 3_600_000, **PLAIN, **config})
+
+
+async def looked(world: World, count: int) -> None:
+    """Let one look after the other happen, until there were so many."""
+    for number in range(count):
+        await world.at_rest()
+        world.advance(4_000_000)
+        await world.platform.looked_at("a", number + 1)
+
+
+def state(name: str) -> RemoteLook:
+    return RemoteLook("running", {"state": name})
+
+
+async def test_a_plain_address_is_asked_until_its_condition_is_true(world: World):
+    world.platform.on_call("a", RemoteAnswer("running", {"job": {"url": STATUS}}, status_code=202))
+    world.platform.on_look("a", state("new"), RemoteLook("running", None), state("done"))
+    run_id = await world.start(graph([polled(statusUrl="{{ job.url }}?full=1")]), {"job": "input"})
+    await looked(world, 3)
+    assert (await world.ended(run_id)).output == {"state": "done"}
+    assert {call.status_url for call, _ in world.platform.looks} == {f"{STATUS}?full=1"}
+
+
+@pytest.mark.parametrize("location", [STATUS, "/7", "7"])
+async def test_without_a_status_address_the_answer_tells_it(sqlite_world: World, location: str):
+    world = sqlite_world
+    world.platform.on_call("a", RemoteAnswer("running", headers={"location": location}))
+    world.platform.on_look("a", state("done"))
+    run_id = await world.start(graph([polled()]))
+    await looked(world, 1)
+    await world.ended(run_id)
+    assert world.platform.looks[0][0].status_url == STATUS
+
+
+async def test_an_answer_that_tells_no_status_address_fails_the_node(sqlite_world: World):
+    sqlite_world.platform.on_call("a", RemoteAnswer("running", {"ok": True}))
+    failure = failure_of((await sqlite_world.run(graph([polled()]))).nodes[0])
+    assert failure["code"] == "unreadable_answer"
+    assert failure["message"].startswith("The answer has no header Location")
+
+
+async def test_a_plain_address_may_tell_that_it_failed(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", RemoteAnswer("running"))
+    world.platform.on_look("a", RemoteLook("running", {"state": "dead", "why": "No disk."}))
+    run_id = await world.start(graph([polled(statusUrl=STATUS)]))
+    await looked(world, 1)
+    failure = failure_of((await world.ended(run_id)).nodes[0])
+    assert failure["code"] == "remote_failed"
+    assert "No disk." in failure["message"]
+
+
+async def test_a_condition_that_fails_fails_the_node(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", RemoteAnswer("running"))
+    world.platform.on_look("a", RemoteLook("running", {"n": 1}))
+    broken = {"doneCondition": "$error('Oh.')", "failedCondition": ""}
+    run_id = await world.start(graph([polled(**broken, statusUrl=STATUS)]))
+    await looked(world, 1)
+    assert failure_of((await world.ended(run_id)).nodes[0])["code"] == "expression_error"
