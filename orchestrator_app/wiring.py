@@ -99,7 +99,9 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     def callback_url(run_id: str, token: str) -> str:
         return f"{settings.base_url}{CALLBACK_PATH}/{run_id}?token={token}"
 
-    def changed(workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False) -> None:
+    def changed(
+        workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False
+    ) -> None:
         hub.publish(Change("run", workspace_id, run_id, seq, orchestrator_id, is_end))
 
     store = SqlCheckpointStore(

@@ -173,7 +173,9 @@ class World:
         self.orchestrators = Orchestrators(database, self.hub, now=self.clock.now, new_id=tokens.new_id)
         self.life = Life(self, self.gateway)
 
-    def changed(self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False) -> None:
+    def changed(
+        self, workspace_id: str, orchestrator_id: str, run_id: str, seq: int, *, is_end: bool = False
+    ) -> None:
         change = Change("run", workspace_id, run_id, seq, orchestrator_id, is_end)
         self.changes.append(change)
         self.hub.publish(change)

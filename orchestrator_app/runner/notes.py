@@ -57,12 +57,17 @@ class Notes:
         if facts:
             self._notes.append(_Note(facts, node_id, refused))
 
-    async def commit(self, facts: Sequence[Fact] = (), node_id: str = "") -> None:
+    async def commit(self, facts: Sequence[Fact] = (), node_id: str = "") -> bool:
         """Write these facts and all added before them; returns when they are on disk.
+
+        Returns:
+            Whether all of it was written as it was noted. Otherwise something was refused and taken back, and the
+            run has to be looked at anew.
 
         Raises:
             LeaseLost: The run was cancelled or taken by another worker.
             OrchestratorError: The database refuses these facts.
+            Superseded: They were built on something that the database refused.
         """
         note = _Note(facts, node_id, written=asyncio.get_running_loop().create_future()) if facts else None
         if note is not None:
@@ -70,12 +75,12 @@ class Notes:
         # One after the other, so that the order on disk is that of what happened; who waits here shares the next one.
         async with self._turn:
             notes, self._notes = self._notes, []
-            if notes:
-                await self._write(notes)
+            is_as_noted = not notes or await self._write(notes)
         if note is not None and note.written is not None:
             await note.written
+        return is_as_noted
 
-    async def _write(self, notes: Sequence[_Note]) -> None:
+    async def _write(self, notes: Sequence[_Note]) -> bool:
         try:
             await self._record([fact for note in notes for fact in note.facts])
         except LeaseLost as error:
@@ -83,6 +88,7 @@ class Notes:
             raise
         except OrchestratorError as error:
             await self._write_one_by_one(notes, error)
+            return False
         except asyncio.CancelledError:
             for note in notes:
                 if note.written is not None:
@@ -93,8 +99,8 @@ class Notes:
             self._notes = [_Note(note.facts, note.node_id) for note in notes] + self._notes
             _settle(notes, error)
             raise
-        else:
-            _settle(notes)
+        _settle(notes)
+        return True
 
     async def _write_one_by_one(self, notes: Sequence[_Note], error: OrchestratorError) -> None:
         """Find what the database refuses; what was built on it is taken back."""
@@ -117,7 +123,8 @@ class Notes:
             if note.written is None and note.refused is None:
                 raise error
             note.settle(error)
-            taken_back |= set(self._segment.graph.descendants(note.node_id))
+            # What comes after it, and what was concluded about the whole run.
+            taken_back |= {"", *self._segment.graph.descendants(note.node_id)}
             self._segment.forget(taken_back)
             if note.refused is not None:
                 note.refused(error)

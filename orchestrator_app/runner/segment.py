@@ -26,7 +26,7 @@ from orchestrator_app.domain.runs import (
 from orchestrator_app.domain.scope import Scope
 from orchestrator_app.errors import OrchestratorError
 from orchestrator_app.runner.node_work import NodeWork
-from orchestrator_app.runner.notes import Notes
+from orchestrator_app.runner.notes import Notes, Superseded
 
 if TYPE_CHECKING:
     from orchestrator_app.runner.engine import Engine
@@ -109,13 +109,17 @@ class Segment:
             await self._notes.commit()
             return True
         if step.is_failing or all(known.state.is_end for known in self.progress.values()):
-            await self._end(is_failing=step.is_failing)
+            try:
+                await self._end(is_failing=step.is_failing)
+            except Superseded:
+                return False
             return True
         return await self._pause()
 
     def _skip(self, node_ids: tuple[str, ...]) -> None:
         now = self.parts.clock.now()
-        self._notes.add([NodeEnded(node_id, NodeState.SKIPPED, now) for node_id in node_ids])
+        for node_id in node_ids:
+            self._notes.add([NodeEnded(node_id, NodeState.SKIPPED, now)], node_id)
         for node_id in node_ids:
             self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
 
@@ -128,7 +132,8 @@ class Segment:
         ]
         if waiting:
             now = self.parts.clock.now()
-            self._notes.add([NodeEnded(node_id, NodeState.CANCELLED, now) for node_id in waiting])
+            for node_id in waiting:
+                self._notes.add([NodeEnded(node_id, NodeState.CANCELLED, now)], node_id)
             self._stop_outside([self.records[node_id] for node_id in waiting])
             for node_id in waiting:
                 self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
@@ -245,7 +250,8 @@ class Segment:
 
     async def _pause(self) -> bool:
         """Nothing runs and something waits: linger for a short wait, else park the run. True when parked."""
-        await self._notes.commit()
+        if not await self._notes.commit():
+            return False
         wakes = [record.wake_at for record in self.records.values() if record.state is NodeState.WAITING]
         times = [wake_at for wake_at in wakes if wake_at is not None]
         wake_at = min(times) if times else None

@@ -22,6 +22,7 @@ from orchestrator_app.storage.sql import Connection, text
 
 CACHED_DEFINITIONS = 256
 
+
 class Changed(Protocol):
     """Told after every commit about a run."""
 

@@ -31,7 +31,7 @@ async def test_a_start_is_answered_at_once_with_the_address_of_the_run(api: http
     assert run["orchestratorId"] == orchestrator_id
     assert run["orchestratorName"] == "Orders"
     assert run["version"] == 1
-    assert run["status"] == "PENDING"
+    assert run["status"] == "RUNNING"
     assert run["trigger"] == "api"
     assert run["workspaceId"] == "default"
     assert run["failure"] is None

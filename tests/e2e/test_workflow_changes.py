@@ -123,7 +123,7 @@ def test_a_changed_workflow_is_marked_shown_and_seen_and_one_that_was_switched_o
     panel.get_by_role("button", name="Choose another one").click()
     page.get_by_role("option", name="Check order again").click()
     page.get_by_role("button", name="Use this workflow").click()
-    expect(page.get_by_label("Workflow", exact=True)).to_have_value(other.id)
+    expect(page.locator("#field-RemoteWebhook-workflowId")).to_have_value(other.id)
     expect(page.locator(".oc-mark")).to_have_count(0)
 
 

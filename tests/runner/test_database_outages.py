@@ -1,6 +1,7 @@
 import pytest
 
 from orchestrator_app.errors import InvalidInput, LeaseLost, Unavailable
+from orchestrator_app.runner.dispatcher import LocalDispatcher
 from tests.running import (
     World,
     failure_of,
@@ -39,11 +40,8 @@ async def test_nothing_is_sent_before_its_attempt_is_on_disk(world: World):
         seen.append(len(world.platform.calls))
         raise AWAY
 
-    # The first write says that the run started, the second that the call is about to leave.
-    async def pass_by() -> None:
-        return
-
-    world.store.before("record", pass_by, look, look)
+    # The first write says that the call is about to leave.
+    world.store.before("record", look, look)
     run = await world.run(graph([webhook("a")]), {"n": 1})
     assert run.summary.state == "COMPLETED"
     assert seen == [0, 0]
@@ -51,8 +49,9 @@ async def test_nothing_is_sent_before_its_attempt_is_on_disk(world: World):
 
 
 async def test_a_run_that_cannot_be_claimed_now_is_claimed_later(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(LocalDispatcher, "claim_name", lambda _: "")  # as while others wait for their turn
     world.store.failing("claim", AWAY)
     run_id = await world.start(graph([mapper("a", n="=1")]))
     await world.at_rest()
@@ -103,13 +102,14 @@ async def test_a_result_that_the_database_does_not_take_fails_its_node(sqlite_wo
 async def test_a_wait_that_the_database_does_not_take_fails_its_node(sqlite_world: World):
     world = sqlite_world
 
-    async def pass_by() -> None:
-        return
-
     async def refuse() -> None:
         raise InvalidInput("The database cannot hold this.")
 
-    world.store.before("record", pass_by, refuse)
+    async def pass_by() -> None:
+        return
+
+    # Together, then what opens the wait alone, then what parks the node.
+    world.store.before("record", refuse, pass_by, refuse)
     run = await world.run(graph([wait("w")]), {"n": 1})
     assert failure_of(run.nodes[0])["code"] == "invalid_input"
     assert run.nodes[0].input == {"n": 1}
@@ -140,14 +140,11 @@ async def test_a_mistake_of_ours_ends_the_run_and_is_found_in_the_log(
 async def test_a_run_whose_end_cannot_be_written_is_taken_up_again(
     world: World, caplog: pytest.LogCaptureFixture
 ):
-    async def pass_by() -> None:
-        return
-
     async def fail() -> None:
         raise RuntimeError("a mistake of ours")
 
-    # Started, then the end of the node, the end of the run, and the end because of the mistake.
-    world.store.before("record", pass_by, pass_by, fail, fail)
+    # The end of the run with all that led to it, and the end because of the mistake.
+    world.store.before("record", fail, fail)
     run_id = await world.start(graph([mapper("a", n="=1")]))
     await world.at_rest()
     assert f"advancing run {run_id} failed" in caplog.text

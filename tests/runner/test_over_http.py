@@ -8,7 +8,7 @@ import pytest
 from orchestrator_app.domain.definition import Node
 from tests.fakes.server import FakeServer
 from tests.processes import free_port
-from tests.running import World, failure_of, graph, node, wait
+from tests.running import World, failure_of, graph, messages_of, node, wait, webhook
 
 
 def call(url: str, node_id: str = "a", **config: Any) -> Node:
@@ -113,3 +113,50 @@ async def test_a_server_that_recovers_in_time_completes_the_run(http_world: Worl
     run = await http_world.run(graph([call(f"{fake_server.url}/flaky/x?fail=3", retryAttempts=3)]), {"n": 1})
     assert run.output == {"n": 1}
     assert [attempt.status_code for attempt in run.nodes[0].attempts] == [503, 503, 503, 200]
+
+
+async def test_a_job_at_a_plain_address_is_polled_by_where_its_answer_says(
+    http_world: World, fake_server: FakeServer
+):
+    world = http_world
+    config = {"completion": "poll", "pollingInterval": 5_000, "doneCondition": "data.status = 'done'"}
+    run_id = await world.start(graph([call(f"{fake_server.url}/job/1?looks=3", **config)]), {"n": 1})
+    await world.at_rest()
+    for _ in range(3):
+        world.advance(8_000)
+        await world.at_rest()
+    assert (await world.ended(run_id)).output == {"status": "done", "result": {"looks": 3}}
+    assert [received.method for received in fake_server.journal] == ["POST", "GET", "GET", "GET"]
+
+
+async def test_a_job_that_fails_at_a_plain_address_fails_its_node(http_world: World, fake_server: FakeServer):
+    world = http_world
+    config = {
+        "completion": "poll",
+        "pollingInterval": 5_000,
+        "statusUrl": fake_server.url + "/job/{{ data.status }}?looks=1&end=broken",
+        "doneCondition": "data.status = 'done'",
+        "failedCondition": "data.status = 'broken'",
+    }
+    run_id = await world.start(graph([call(f"{fake_server.url}/job/1", **config)]), {"n": 1})
+    await world.at_rest()
+    world.advance(8_000)
+    failure = failure_of((await world.ended(run_id)).nodes[0])
+    assert failure["code"] == "remote_failed"
+    assert "'status': 'broken'" in failure["message"]
+    assert fake_server.journal[-1].path == "/job/queued"
+
+
+async def test_a_simulated_execution_is_polled_and_stopped_with_its_run(http_world: World):
+    world = http_world
+    polled = webhook("a", workflowId="polling", completion="poll", pollingTimeout=300_000)
+    first, second = [await world.start(graph([polled]), {"seconds": 60}) for _ in range(2)]
+    await world.at_rest()
+    await world.runs.cancel("default", second)
+    await world.at_rest()
+    said = messages_of(await world.ended(second))[-1]
+    assert "stopped" in said or "cancelled" in said, said
+    for _ in range(4):
+        world.advance(31_000)
+        await world.at_rest()
+    assert (await world.ended(first)).summary.state == "COMPLETED"

@@ -30,6 +30,8 @@ from tests.running import (
 
 pytestmark = pytest.mark.usefixtures("shortest_pauses")
 
+# Every graph has at least three calls one after the other, each journaled before it leaves, and its end.
+FEWEST_WRITES = 3
 DATA: JsonValue = {"total": 7, "name": "Ada"}
 Build = Callable[[str], Definition]
 
@@ -143,9 +145,10 @@ async def test_wherever_the_process_is_killed_the_outcome_is_the_same(
     )
     assert undisturbed is not None
     assert undisturbed.summary.state == "COMPLETED"
-    writes = world.store.writes
     await world.crash()
-    for write in range(writes):
+    write, has_died = 0, True
+    # Branches that work side by side share a write or do not, so the number of writes is known at the end only.
+    while has_died:
         run_id, has_died = await killed_at(world, write, moment, definition_id)
         at_crash, calls_at_crash = await world.runs.get(WORKSPACE, run_id), calls_of(fake_server, run_id)
         recorded = [view.node_id for view in at_crash.nodes if view.state in {"COMPLETED", "FAILED"}]
@@ -153,12 +156,13 @@ async def test_wherever_the_process_is_killed_the_outcome_is_the_same(
         run = await driven(world, run_id)
         await world.crash()
         assert run is not None
-        where = f"killed {moment} write {write} of {writes}"
+        where = f"killed {moment} write {write}"
         assert outcome_of(run) == outcome_of(undisturbed), where
         assert_consistent(run)
         calls = calls_of(fake_server, run_id)
         assert [calls[name] for name in recorded] == [calls_at_crash[name] for name in recorded], where
-        assert has_died or write == writes - 1, where
+        write += 1
+    assert write >= FEWEST_WRITES
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -235,10 +235,10 @@ async def test_live_updates_outlive_trouble_with_the_database(tabs: Tabs, monkey
 async def test_a_watcher_ends_when_its_tab_leaves_closes_or_loads_again(tabs: Tabs):
     hub = tabs.application.hub
     tab, orchestrator_id = await opened(tabs)
-    # The canvas watches the orchestrator; the browser of workflows beside it watches the lists.
-    await tabs.settled(lambda: hub.subscribers == 2)
+    # The canvas watches the orchestrator and the workflows of its nodes; the browser beside it watches the lists.
+    await tabs.settled(lambda: hub.subscribers == 3)
     await tab.go(f"/canvas/{orchestrator_id}")
-    await tabs.settled(lambda: hub.subscribers == 2)
+    await tabs.settled(lambda: hub.subscribers == 3)
     for path in ("/", "/workflows", "/runs", "/connections", "/runs?q=a"):
         await tab.go(path)
         await tabs.settled(lambda: hub.subscribers == 1)

@@ -164,6 +164,20 @@ async def test_a_workflow_that_is_gone_is_compared_and_cannot_be_taken_over(
     assert (await node_of(tab)).config == before
 
 
+async def test_what_was_seen_cannot_be_kept_for_a_connection_that_is_gone(
+    tabs: Tabs, fake_server: FakeServer
+):
+    flow = fake_server.n8n2.add_workflow("Check order")
+    connection_id = await connected(tabs, fake_server)
+    tab = await with_node_of(tabs, connection_id, flow)
+    await followed(tab)
+    before = (await node_of(tab)).config
+    await tabs.application.connections.delete(HERE, connection_id)
+    await tab.send(RemoteState.take_over_content)
+    await tab.until(lambda: len(tab.said) > 0)
+    assert (await node_of(tab)).config == before
+
+
 async def test_marks_stay_while_they_cannot_be_read(
     tabs: Tabs, fake_server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ):
@@ -365,36 +379,3 @@ async def test_a_workflow_inside_the_program_needs_no_connection(tabs: Tabs):
     assert said(tab, "remote")["name"]
     await tab.send(RemoteState.take_over_content)
     assert "workflowHash" not in (await node_of(tab)).config
-
-
-# --- another workflow by hand ---
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "left"),
-    [
-        ("provider", "make", {"provider", "timeout"}),
-        ("connectionId", "other", {"provider", "connectionId", "workflowId", "timeout"}),
-        ("workflowId", "other", {"provider", "connectionId", "workflowId", "timeout"}),
-        ("workflowId", "w", {"provider", "connectionId", "workflowId", "workflowHash", "timeout"}),
-    ],
-)
-async def test_what_fits_another_workflow_no_longer_goes_as_the_same_step(
-    tabs: Tabs, key: str, text: str, left: set[str]
-):
-    config = {
-        "provider": "n8n",
-        "connectionId": "c",
-        "workflowId": "w",
-        "workflowHash": "h",
-        "timeout": 5_000,
-    }
-    tab, _ = await opened(tabs, a_definition([a_node("a", "RemoteWebhook", config)]))
-    await tab.send(EditorState.select, "a")
-    await tab.send(SettingsState.change_field, key, text)
-    assert (await node_of(tab)).config.keys() == left
-    assert shown(tab, "values")[key] == text
-    if key == "provider":
-        assert shown(tab, "values")["workflowId"] == ""
-        await tab.send(EditorState.undo)
-        assert (await node_of(tab)).config == config

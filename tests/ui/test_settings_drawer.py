@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from orchestrator_app.domain.definition import Edge
 from orchestrator_app.services.application import DEFAULT_WORKSPACE as HERE
 from orchestrator_app.ui.pages.canvas.settings_state import MAX_ROWS, SettingsState
@@ -85,6 +87,29 @@ async def test_fields_that_the_node_does_not_have_are_left_alone(tabs: Tabs):
     await tab.send(SettingsState.change_label, "x")
     assert await config(tab) == {}
     assert shown(tab, "has_changes") is False
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "dropped"),
+    [
+        ("provider", "make", {"connectionId", "workflowId", "workflowHash"}),
+        ("connectionId", "other", {"workflowHash"}),
+        ("workflowId", "other", {"workflowHash"}),
+        ("workflowId", "w", set[str]()),
+    ],
+)
+async def test_what_does_not_fit_another_workflow_goes_with_it_in_one_step(
+    tabs: Tabs, key: str, text: str, dropped: set[str]
+):
+    before = {"provider": "n8n", "connectionId": "c", "workflowId": "w", "workflowHash": "h", "timeout": 5}
+    tab = await opened(tabs, "RemoteWebhook", before)
+    await tab.send(SettingsState.change_field, key, text)
+    assert await config(tab) == {name: before[name] for name in before.keys() - dropped} | {key: text}
+    assert {name: shown(tab, "values")[name] for name in (key, *dropped)} == {key: text} | dict.fromkeys(
+        dropped, ""
+    )
+    await tab.send(EditorState.undo)
+    assert await config(tab) == before
 
 
 async def test_rows_are_added_filled_moved_and_removed(tabs: Tabs):

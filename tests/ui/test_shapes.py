@@ -1,5 +1,6 @@
 """What the canvas draws of definitions, problems and runs."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,18 @@ def a_status(
 def test_how_a_node_is_doing(status: NodeStatus, started: int | None, duration: int | None, note: str):
     shape = status_shapes([status])["a"]
     assert (shape.get("startedAt"), shape.get("durationMs"), shape.get("note")) == (started, duration, note)
+
+
+@pytest.mark.parametrize(
+    ("says", "note"),
+    [
+        ("It waits for a person.", "Polls for the result since 22:13:20 UTC. It waits for a person."),
+        ("", "Polls for the result since 22:13:20 UTC"),
+    ],
+)
+def test_what_a_node_waits_for_outside_is_told_with_its_beginning(says: str, note: str):
+    status = replace(a_status("WAITING", 10, None, "poll"), says=says, waits_since=1_700_000_000_000)
+    assert status_shapes([status])["a"].get("note") == note
 
 
 def test_attempts_are_told_newest_first_and_one_under_way_without_a_response():

@@ -4,8 +4,7 @@ from typing import Any
 
 import reflex as rx
 
-# The list shows times, and hands rows to the canvas.
-import orchestrator_app.ui.canvas.flow_canvas
+# The list shows times, and hands rows to the canvas; the module of times registers the files of both.
 import orchestrator_app.ui.components.times  # noqa: F401
 
 

@@ -284,5 +284,5 @@ def workflow_preview(add: Add, *, label: Any, is_adding: Any) -> rx.Component:
         ),
         class_name="o-preview",
         tab_index=-1,
-        aria_label="Workflow",
+        aria_label="Preview of a workflow",
     )
