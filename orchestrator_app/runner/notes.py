@@ -95,8 +95,9 @@ class Notes:
                     note.written.cancel()
             raise
         except Exception as error:
-            # A mistake of ours: what happened is not forgotten, so that the run can end with it.
-            self._notes = [_Note(note.facts, note.node_id) for note in notes] + self._notes
+            # A mistake of ours: what happened is not forgotten, so that the run can end with it. Who waits for the
+            # disk is told, and goes no further.
+            self._notes = [note for note in notes if note.written is None] + self._notes
             _settle(notes, error)
             raise
         _settle(notes)

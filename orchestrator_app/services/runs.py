@@ -1,25 +1,21 @@
 """Runs: started, listed, read, followed live, cancelled and run again."""
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 
-from orchestrator_app.domain.definition import Definition, from_stored
+from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.open_calls import open_call
-from orchestrator_app.domain.ports import ClaimedRun, Dispatcher
+from orchestrator_app.domain.ports import Dispatcher
 from orchestrator_app.domain.remote import OpenCall
 from orchestrator_app.domain.runs import RunState
-from orchestrator_app.domain.validation import Validation, validate
-from orchestrator_app.errors import Conflict, InvalidDefinition, InvalidInput, NotFound
+from orchestrator_app.errors import Conflict, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub, Subscription
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security.json_input import check_json
+from orchestrator_app.services.run_starts import NewRun, store_start
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
-from orchestrator_app.storage import orchestrators as orchestrator_rows
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.database import Database
@@ -30,7 +26,6 @@ MAX_WAIT_SECONDS = 60.0
 MAX_KEY_LENGTH = 255
 # A lost notification only delays an answer by this much.
 LOOK_AGAIN_SECONDS = 2.0
-_KNOWN_DEFINITIONS = 64
 
 
 class Runs:
@@ -81,10 +76,8 @@ class Runs:
             BadRequest: The input is no JSON, for instance NaN; TooLarge when there is too much of it.
             Conflict: The key was used with other input.
         """
-        run, is_new = await self._start(
-            workspace_id, orchestrator_id, data, trigger, idempotency_key, parent_run_id, self._new_id()
-        )
-        return run, is_new
+        new = NewRun(self._new_id(), orchestrator_id, data, trigger, idempotency_key, parent_run_id)
+        return await self._start(workspace_id, new)
 
     async def start_and_wait(
         self,
@@ -101,86 +94,29 @@ class Runs:
         # Who listens before the run begins cannot miss its end.
         async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
             run, is_new = await self._start(
-                workspace_id, orchestrator_id, data, trigger, idempotency_key, None, run_id
+                workspace_id, NewRun(run_id, orchestrator_id, data, trigger, idempotency_key)
             )
             if is_new:
                 return await self._ended(workspace_id, run_id, changes, seconds)
         return await self.wait(workspace_id, run.id, seconds)
 
-    async def _start(
-        self,
-        workspace_id: str,
-        orchestrator_id: str,
-        data: JsonValue,
-        trigger: str,
-        idempotency_key: str,
-        parent_run_id: str | None,
-        run_id: str,
-    ) -> tuple[RunSummary, bool]:
-        if len(idempotency_key) > MAX_KEY_LENGTH:
+    async def _start(self, workspace_id: str, new: NewRun) -> tuple[RunSummary, bool]:
+        if len(new.idempotency_key) > MAX_KEY_LENGTH:
             raise InvalidInput(f"An Idempotency-Key may have at most {MAX_KEY_LENGTH} characters.")
-        check_json(data)
-        now, digest, owner = self._now(), _digest(data), self._dispatcher.claim_name()
-
-        def work(connection: Connection) -> tuple[rows.RunRow, bool, ClaimedRun | None]:
-            orchestrator = orchestrator_rows.get(connection, workspace_id, orchestrator_id)
-            if orchestrator is None:
-                raise NotFound("There is no such orchestrator.", hint="It may have been deleted.")
-            stored = rows.insert_run(
-                connection,
-                workspace_id,
-                run_id=run_id,
-                orchestrator_id=orchestrator_id,
-                orchestrator_name=orchestrator.name,
-                version_id=orchestrator.version_id,
-                version=orchestrator.version,
-                trigger=trigger,
-                data=data,
-                input_digest=digest,
-                idempotency_key=idempotency_key or None,
-                parent_run_id=parent_run_id,
-                owner=owner,
-                now=now,
-            )
-            if not stored.is_new and stored.input_digest != digest:
-                raise Conflict(
-                    "This Idempotency-Key was used before with other input.",
-                    hint="Use a new key for new input, or send the same input again.",
-                )
-            if stored.is_new:
-                _check_runnable(orchestrator.name, orchestrator.definition)
-            row = rows.get(connection, workspace_id, stored.run_id)
-            if row is None:  # pragma: no cover - it was inserted above
-                raise NotFound("There is no such run.")
-            if not (owner and stored.is_new):
-                return row, stored.is_new, None
-            claimed = ClaimedRun(
-                run_id=run_id,
-                workspace_id=workspace_id,
-                orchestrator_id=orchestrator_id,
-                orchestrator_name=orchestrator.name,
-                epoch=1,
-                wake=0,
-                is_new=True,
-                input=data,
-                definition=_definition(orchestrator.definition),
-                variables={},
-                created_at=now,
-                nodes={},
-                waits=[],
-                seq=0,
-            )
-            return row, True, claimed
+        check_json(new.data)
+        now, owner = self._now(), self._dispatcher.claim_name()
 
         async def begin() -> tuple[RunSummary, bool]:
-            row, is_new, claimed = await self._database.write(work)
-            if is_new:
-                self._hub.publish(Change("run", workspace_id, row.id, 0, orchestrator_id))
-            if claimed is not None:
-                self._dispatcher.begin(claimed)
-            elif is_new:
-                self._dispatcher.enqueue(row.id)
-            return run_summary(row), is_new
+            start = await self._database.write(
+                lambda connection: store_start(connection, workspace_id, new, owner=owner, now=now)
+            )
+            if start.is_new:
+                self._hub.publish(Change("run", workspace_id, new.run_id, 0, new.orchestrator_id))
+            if start.claimed is not None:
+                self._dispatcher.begin(start.claimed)
+            elif start.is_new:
+                self._dispatcher.enqueue(new.run_id)
+            return run_summary(start.row), start.is_new
 
         # What is on disk must be carried out, also when the caller has left meanwhile.
         return await asyncio.shield(begin())
@@ -368,33 +304,6 @@ class Runs:
 
     def _awaited_url(self, run_id: str, wait_id: str, token_sealed: str) -> str:
         return self._callback_url(run_id, self._unseal(token_sealed, wait_id))
-
-
-def _digest(data: JsonValue) -> str:
-    """Tells inputs apart; the order of keys says nothing."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-@lru_cache(maxsize=_KNOWN_DEFINITIONS)
-def _validated(definition: str) -> Validation:
-    """What validation says of a stored definition, which never changes."""
-    return validate(payloads.loads(definition))
-
-
-@lru_cache(maxsize=_KNOWN_DEFINITIONS)
-def _definition(definition: str) -> Definition:
-    return from_stored(payloads.loads(definition))
-
-
-def _check_runnable(name: str, definition: str) -> None:
-    result = _validated(definition)
-    if not result.can_run:
-        blocking = [problem for problem in result.problems if problem.blocks != "nothing"]
-        raise InvalidDefinition(
-            f"“{name}” cannot run yet: {blocking[0].message}",
-            hint="Open it in the editor; every problem is marked on its node.",
-            errors=[problem.as_json() for problem in result.problems],
-        )
 
 
 def _found(row: rows.RunRow | None) -> rows.RunRow:

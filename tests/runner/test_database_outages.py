@@ -90,7 +90,8 @@ async def test_a_result_that_the_database_does_not_take_fails_its_node(sqlite_wo
     held = world.platform.hold("a")
     run_id = await world.start(graph([webhook("a")]))
     await world.platform.called("a")
-    world.store.failing("record", InvalidInput("The database cannot hold this."))
+    # Together with the end of the run, then alone.
+    world.store.failing("record", *[InvalidInput("The database cannot hold this.")] * 2)
     held.answer({"odd": 1})
     run = await world.ended(run_id)
     assert failure_of(run.nodes[0])["message"] == "The database cannot hold this."
@@ -131,9 +132,10 @@ async def test_a_mistake_of_ours_ends_the_run_and_is_found_in_the_log(
     assert failure["code"] == "internal_error"
     reference = failure["hint"].removesuffix(".").split()[-1]
     assert f"run {run_id} broke ({reference})" in caplog.text
-    assert states_of(run) == {"a": "CANCELLED", "b": "CANCELLED", "c": "SKIPPED", "w": "CANCELLED"}
+    assert states_of(run) == {"a": "COMPLETED", "b": "CANCELLED", "c": "FAILED", "w": "CANCELLED"}
     assert world.platform.cut == ["b"]
-    assert [nodes_of(run)[name].attempts[0].failure for name in "ab"] == [failure, failure]
+    assert nodes_of(run)["b"].attempts[0].failure == failure
+    assert nodes_of(run)["c"].attempts == ()
     assert messages_of(run)[-1] == "An unexpected error happened inside Orchestrator."
 
 

@@ -208,7 +208,7 @@ async def test_a_run_that_cannot_be_advanced_now_gets_another_turn(
     failures: list[Exception] = [Unavailable("The database is away."), RuntimeError("a mistake of ours")]
 
     async def advance(run_id: str, claimed: ClaimedRun | None = None) -> None:
-        await office.advance(run_id)
+        await office.advance(run_id, claimed)
         if failures:
             raise failures.pop(0)
 

@@ -1,0 +1,134 @@
+"""How a run is stored: checked, and claimed in the same transaction when this process can begin with it at once."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+from orchestrator_app.domain.definition import Definition, from_stored
+from orchestrator_app.domain.json_values import JsonValue
+from orchestrator_app.domain.ports import ClaimedRun
+from orchestrator_app.domain.validation import Validation, validate
+from orchestrator_app.errors import Conflict, InvalidDefinition, NotFound
+from orchestrator_app.storage import orchestrators as orchestrator_rows
+from orchestrator_app.storage import payloads
+from orchestrator_app.storage import runs as rows
+from orchestrator_app.storage.orchestrators import OrchestratorWithGraph
+from orchestrator_app.storage.sql import Connection
+
+_KNOWN_DEFINITIONS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that somebody asks for; the fields are those of ``Runs.start``."""
+
+    run_id: str
+    orchestrator_id: str
+    data: JsonValue
+    trigger: str
+    idempotency_key: str = ""
+    parent_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStart:
+    """What became of it: its row, or that of the run which an earlier start with the same key began.
+
+    ``claimed`` is there when the run was stored as claimed by this process.
+    """
+
+    row: rows.RunRow
+    is_new: bool
+    claimed: ClaimedRun | None = None
+
+
+def store_start(
+    connection: Connection, workspace_id: str, new: NewRun, *, owner: str, now: int
+) -> StoredStart:
+    """Store a run of the newest version.
+
+    Raises:
+        NotFound: There is no such orchestrator here.
+        InvalidDefinition: The graph has problems that block a run.
+        Conflict: The key was used with other input.
+    """
+    orchestrator = orchestrator_rows.get(connection, workspace_id, new.orchestrator_id)
+    if orchestrator is None:
+        raise NotFound("There is no such orchestrator.", hint="It may have been deleted.")
+    digest = _digest(new.data)
+    stored = rows.insert_run(
+        connection,
+        workspace_id,
+        run_id=new.run_id,
+        orchestrator_id=new.orchestrator_id,
+        orchestrator_name=orchestrator.name,
+        version_id=orchestrator.version_id,
+        version=orchestrator.version,
+        trigger=new.trigger,
+        data=new.data,
+        input_digest=digest,
+        idempotency_key=new.idempotency_key or None,
+        parent_run_id=new.parent_run_id,
+        owner=owner,
+        now=now,
+    )
+    if not stored.is_new and stored.input_digest != digest:
+        raise Conflict(
+            "This Idempotency-Key was used before with other input.",
+            hint="Use a new key for new input, or send the same input again.",
+        )
+    if stored.is_new:
+        _check_runnable(orchestrator.name, orchestrator.definition)
+    row = rows.get(connection, workspace_id, stored.run_id)
+    if row is None:  # pragma: no cover - it was inserted above
+        raise NotFound("There is no such run.")
+    claimed = _claimed(new, orchestrator, now) if owner and stored.is_new else None
+    return StoredStart(row, stored.is_new, claimed)
+
+
+def _claimed(new: NewRun, orchestrator: OrchestratorWithGraph, now: int) -> ClaimedRun:
+    """The run as a claim would give it back."""
+    return ClaimedRun(
+        run_id=new.run_id,
+        workspace_id=orchestrator.workspace_id,
+        orchestrator_id=orchestrator.id,
+        orchestrator_name=orchestrator.name,
+        epoch=1,
+        wake=0,
+        is_new=True,
+        input=new.data,
+        definition=_definition(orchestrator.definition),
+        variables={},
+        created_at=now,
+        nodes={},
+        waits=[],
+        seq=0,
+    )
+
+
+def _digest(data: JsonValue) -> str:
+    """Tells inputs apart; the order of keys says nothing."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=_KNOWN_DEFINITIONS)
+def _validated(definition: str) -> Validation:
+    """What validation says of a stored definition, which never changes."""
+    return validate(payloads.loads(definition))
+
+
+@lru_cache(maxsize=_KNOWN_DEFINITIONS)
+def _definition(definition: str) -> Definition:
+    return from_stored(payloads.loads(definition))
+
+
+def _check_runnable(name: str, definition: str) -> None:
+    result = _validated(definition)
+    if not result.can_run:
+        blocking = [problem for problem in result.problems if problem.blocks != "nothing"]
+        raise InvalidDefinition(
+            f"“{name}” cannot run yet: {blocking[0].message}",
+            hint="Open it in the editor; every problem is marked on its node.",
+            errors=[problem.as_json() for problem in result.problems],
+        )
