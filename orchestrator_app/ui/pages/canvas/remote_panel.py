@@ -76,7 +76,7 @@ def _actions() -> rx.Component:
     )
 
 
-def _mark() -> rx.Component | rx.Var[Any]:
+def _mark() -> Any:
     mark = State.marks[State.selected_id]
     what_changed = rx.button(
         "What changed", type="button", size="1", variant="surface", on_click=State.open_change
