@@ -120,13 +120,13 @@ async def test_a_wait_that_the_database_does_not_take_fails_its_node(sqlite_worl
 async def test_a_mistake_of_ours_ends_the_run_and_is_found_in_the_log(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
-    # The end of the one node is written with the beginning of the next, however slow this machine is.
-    monkeypatch.setattr(segment, "NOTED_SECONDS", 60.0)
     held = world.platform.hold("a")
     world.platform.hold("b")
     run_id = await world.start(graph([webhook("a"), webhook("b"), webhook("c"), wait("w")], "a c"))
     await world.platform.called("b")
     await world.waiting_at(run_id, "w")
+    # The end of the one node is written with the beginning of the next, however slow this machine is.
+    monkeypatch.setattr(segment, "NOTED_SECONDS", 0.5)
     world.store.failing("record", RuntimeError("first"), RuntimeError("second"))
     held.answer({})
     run = await world.ended(run_id)
