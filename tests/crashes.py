@@ -28,6 +28,10 @@ class Lifetime:
         self.is_over = asyncio.Event()
         self._left_behind: list[asyncio.Future[None]] = []
 
+    def end_after(self, moments: int) -> None:
+        """Let the process die when so many more moments have passed."""
+        self._dies_at = len(self.moments) + moments
+
     async def around(self, what: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Do something that leaves a trace in the world; the process can die before it, and after it."""
         await self._moment(f"before {what}")
