@@ -24,13 +24,14 @@ class Lifetime:
 
     def __init__(self, dies_at: int | None = None) -> None:
         self._dies_at = dies_at
+        self._named_end: tuple[str, int] | None = None
         self.moments: list[str] = []
         self.is_over = asyncio.Event()
         self._left_behind: list[asyncio.Future[None]] = []
 
-    def end_after(self, moments: int) -> None:
-        """Let the process die when so many more moments have passed."""
-        self._dies_at = len(self.moments) + moments
+    def end_at(self, name: str, more: int = 0) -> None:
+        """Let the process die at the next moment of this name, or when so many more of them have passed."""
+        self._named_end = (name, self.moments.count(name) + more)
 
     async def around(self, what: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Do something that leaves a trace in the world; the process can die before it, and after it."""
@@ -41,7 +42,7 @@ class Lifetime:
 
     async def _moment(self, name: str) -> None:
         await self.alive()
-        if len(self.moments) == self._dies_at:
+        if len(self.moments) == self._dies_at or (name, self.moments.count(name)) == self._named_end:
             self.is_over.set()
         self.moments.append(name)
         await self.alive()
