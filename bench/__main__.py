@@ -16,6 +16,7 @@ from bench.load import Effort
 from bench.mapping import mapping
 from bench.polling import poll1000
 from bench.start import start
+from bench.waiting import wait5000
 
 SCENARIOS: dict[str, Callable[[Effort], Iterator[Figure]]] = {
     "overhead": overhead,
@@ -25,6 +26,7 @@ SCENARIOS: dict[str, Callable[[Effort], Iterator[Figure]]] = {
     "start": start,
     "mapping": mapping,
     "poll1000": poll1000,
+    "wait5000": wait5000,
 }
 _QUICK = Effort(rounds=1, seconds=0.5)
 # With so much going on per core before anything is measured, the figures say more about the neighbours.

@@ -53,6 +53,13 @@ def polled(url: str, status_url: str) -> Graph:
     return Graph([_node(0, "RemoteWebhook", config)], [])
 
 
+def waiting(url: str, *, timeout_ms: int) -> Graph:
+    """A wait for a callback that goes on when its time is over, and a call behind it."""
+    config = {"timeout": timeout_ms, "onTimeout": "continue"}
+    nodes = [_node(0, "WaitForCallback", config), _node(1, "RemoteWebhook", {"url": url})]
+    return Graph(nodes, [_edge("n0", "n1")])
+
+
 def _node(number: int, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     row, column = divmod(number, _COLUMNS)
     return {

@@ -300,12 +300,14 @@ async def driven(
     while True:
         resting = asyncio.create_task(world.at_rest())
         dying = asyncio.create_task(world.store.has_died.wait())
-        await asyncio.wait({resting, dying}, return_when=asyncio.FIRST_COMPLETED)
-        dying.cancel()
-        if not resting.done():
+        try:
+            await asyncio.wait({resting, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if not resting.done():
+                return None
+            await resting
+        finally:
             resting.cancel()
-            return None
-        await resting
+            dying.cancel()
         run = await world.runs.get(WORKSPACE, run_id)
         if run.summary.state in ENDS:
             return run

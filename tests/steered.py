@@ -35,6 +35,7 @@ class SteeredClock:
         self.ms = BEGINNING
         self.asked = 0
         self.pauses: list[float] = []
+        self._news = asyncio.Event()
 
     def now(self) -> int:
         self.asked += 1
@@ -42,7 +43,15 @@ class SteeredClock:
 
     async def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
+        self._news.set()
         await asyncio.sleep(0)
+
+    async def paused(self, times: int) -> None:
+        """Return as soon as there were so many pauses."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(self.pauses) < times:
+                self._news.clear()
+                await self._news.wait()
 
 
 class Held:

@@ -160,7 +160,8 @@ def after_look(watch: Watch, look: RemoteLook, now: int, jitter: float) -> Seen:
         now: UTC epoch milliseconds.
         jitter: Drawn at random from -JITTER to JITTER.
     """
-    outage_ms = now - watch.outage_since if watch.outage_since is not None else 0
+    # A clock that was set back meanwhile must not bring the deadline nearer.
+    outage_ms = max(0, now - watch.outage_since) if watch.outage_since is not None else 0
     next_watch = replace(
         watch,
         memo=look.memo,

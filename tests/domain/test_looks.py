@@ -139,6 +139,13 @@ def test_an_outage_does_not_count():
     assert back.look_at == NOW + 604_000
 
 
+def test_a_clock_set_back_during_an_outage_brings_the_deadline_no_nearer():
+    down = missed(WATCH, DOWN)
+    back = after_look(down.watch, RUNNING, NOW - 86_400_000, 0)
+    assert back.watch.deadline == WATCH.deadline
+    assert back.watch.failure is None
+
+
 def test_an_outage_without_end_and_a_refusal_are_ends():
     down = replace(WATCH, outage_since=NOW - MAX_OUTAGE_MS)
     assert missed(down, DOWN).watch.failure is None
