@@ -55,6 +55,9 @@ class Rerun(Input):
     """How to run again."""
 
     input: Json = Field(None, description="Other input; absent or null: the same as before.")
+    definition: Literal["same", "newest"] = Field(
+        "newest", description="Which version runs: that of the earlier run, or the newest."
+    )
 
 
 class Failure(Output):
