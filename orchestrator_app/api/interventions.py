@@ -1,4 +1,4 @@
-"""Routes for runs that need a person: decide what an unknown outcome was, and retry what has failed."""
+"""Routes for runs that need a person: decide an unknown outcome, retry what has failed, end a wait."""
 
 # ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
 
@@ -8,10 +8,10 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from orchestrator_app.api.auth import AnyCaller
-from orchestrator_app.api.body import JsonRoute
+from orchestrator_app.api.body import AnyJsonOrEmpty, JsonRoute, any_json_in_openapi
 from orchestrator_app.api.ids import NodeId, RunId
 from orchestrator_app.api.openapi import PREFIX, operation_id, problems
-from orchestrator_app.api.run_schemas import Run
+from orchestrator_app.api.run_schemas import CallbackAnswer, Run
 from orchestrator_app.api.schemas import Input, Json
 
 TRIGGER = "api"
@@ -75,3 +75,20 @@ async def retry(caller: AnyCaller, run_id: RunId, response: Response, how: Retry
     )
     response.headers["Location"] = f"{PREFIX}/runs/{view.id}"
     return Run.model_validate(view)
+
+
+@router.post(
+    "/runs/{runId}/nodes/{nodeId}/resume",
+    status_code=202,
+    summary="End a wait by hand",
+    responses=problems(404, 409, 422),
+    openapi_extra=any_json_in_openapi(
+        "What the callback would have said: any JSON. No body is an empty object.",
+        {"approved": True},
+        required=False,
+    ),
+)
+async def resume(caller: AnyCaller, run_id: RunId, node_id: NodeId, data: AnyJsonOrEmpty) -> CallbackAnswer:
+    """Lets a node that waits for a callback go on, as if one with this body had arrived. The log says who did it."""
+    await caller.services.callbacks.resume(caller.workspace_id, run_id, node_id, data, trigger=TRIGGER)
+    return CallbackAnswer(status="accepted")

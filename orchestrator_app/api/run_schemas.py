@@ -126,6 +126,9 @@ class NodeRun(Output):
     ended_date: Time | None
     attempts: list[Attempt]
     callback_url: str = Field(description="The whole address, token included; else empty.")
+    needs_decision: bool = Field(
+        description="Whether the run has failed because nobody knows what became of this node's call."
+    )
 
 
 class LogLine(Output):

@@ -23,7 +23,7 @@ from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.runner.sizes import check_output
 from orchestrator_app.security.json_input import check_json
 from orchestrator_app.services.run_starts import NewRun, WhichDefinition, store_start
-from orchestrator_app.services.run_views import run_summary
+from orchestrator_app.services.run_views import by_whom, ended_nodes, run_summary
 from orchestrator_app.services.views import RunSummary
 from orchestrator_app.storage import payloads, reopening
 from orchestrator_app.storage import runs as rows
@@ -32,8 +32,6 @@ from orchestrator_app.storage.reopening import Line
 from orchestrator_app.storage.sql import Connection
 
 Decision = Literal["done", "retry", "fail"]
-# How the log names who did it, by what triggered it.
-_BY = {"ui": "by hand", "api": "through the API"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class Interventions:
             check_output(output)
         except NodeFailed as error:
             raise InvalidInput(error.message, hint="Give less, for instance a link to the data.") from error
-        now, by = self._now(), _BY.get(trigger, trigger)
+        now, by = self._now(), by_whom(trigger)
 
         def work(connection: Connection) -> rows.RunRow:
             run = _stopped(connection, workspace_id, run_id)
@@ -149,7 +147,7 @@ class Interventions:
             OutcomeUndecided: A call may have had its effect, so it must be decided first whether it is made again.
             InvalidDefinition: The newest graph has problems that block a run.
         """
-        now, by = self._now(), _BY.get(trigger, trigger)
+        now, by = self._now(), by_whom(trigger)
 
         def work(connection: Connection) -> rows.RunRow:
             run = _stopped(connection, workspace_id, run_id)
@@ -216,10 +214,7 @@ def _stopped(connection: Connection, workspace_id: str, run_id: str) -> _Stopped
             hint="Run it again instead." if is_end else "Wait until it has ended.",
         )
     graph = Graph(from_stored(payloads.loads(rows.definition_of(connection, row.version_id))))
-    nodes = {
-        node.node_id: EndedNode(NodeState(node.state), node.handles, node.failure or {})
-        for node in rows.nodes(connection, run_id, with_payloads=False)
-    }
+    nodes = ended_nodes(rows.nodes(connection, run_id, with_payloads=False))
     return _Stopped(row, graph, nodes)
 
 

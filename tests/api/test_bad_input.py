@@ -49,6 +49,7 @@ WRITES = (
     ("POST", f"{ROOT}/runs/{UNKNOWN}/rerun"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/retry"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/nodes/a/decide"),
+    ("POST", f"{ROOT}/runs/{UNKNOWN}/nodes/a/resume"),
     ("POST", f"{ROOT}/providers/n8n/connect"),
     ("POST", f"{ROOT}/providers/n8n/test"),
     ("PUT", f"{ROOT}/connections/{UNKNOWN}"),
@@ -58,6 +59,7 @@ MAY_BE_EMPTY = (
     f"{ROOT}/{UNKNOWN}/run",
     f"{ROOT}/runs/{UNKNOWN}/rerun",
     f"{ROOT}/runs/{UNKNOWN}/retry",
+    f"{ROOT}/runs/{UNKNOWN}/nodes/a/resume",
     f"{ROOT}/callback/{UNKNOWN}",
 )
 

@@ -102,3 +102,15 @@ async def test_a_run_that_goes_on_is_not_retried(api: httpx.AsyncClient):
     run = await waiting(api)
     problem = assert_problem(await api.post(f"{ROOT}/runs/{run['id']}/retry"), 409, "conflict")
     assert "WAITING" in problem["detail"]
+
+
+async def test_a_wait_is_ended_by_hand(api: httpx.AsyncClient):
+    run = await waiting(api)
+    address = f"{ROOT}/runs/{run['id']}/nodes/wait/resume"
+    assert_problem(await api.post(f"{ROOT}/runs/{run['id']}/nodes/other/resume", json={}), 409, "conflict")
+    answer = await api.post(address, json={"approved": True})
+    assert (answer.status_code, answer.json()) == (202, {"status": "accepted"})
+    run = await ended(api, run["id"])
+    assert run["output"] == {"approved": True}
+    assert any("ended through the API" in line["message"] for line in run["logs"])
+    assert_problem(await api.post(address, json={}), 409, "conflict")
