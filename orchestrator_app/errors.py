@@ -4,7 +4,8 @@
     ├─ UserError                 the caller can fix it
     │  ├─ NotFound 404
     │  ├─ Conflict 409
-    │  │  └─ OutdatedVersion 412 somebody saved in between
+    │  │  ├─ OutdatedVersion 412 somebody saved in between
+    │  │  └─ OutcomeUndecided    a call may have had its effect, and a person has to decide first
     │  ├─ NotSignedIn 401
     │  ├─ NotAllowed 403
     │  ├─ FeatureDisabled 404    the whole feature is switched off by its setting
@@ -93,6 +94,12 @@ class OutdatedVersion(Conflict):
 
     code = "outdated_version"
     http_status = 412
+
+
+class OutcomeUndecided(Conflict):
+    """A call may or may not have had its effect; somebody has to decide about it first."""
+
+    code = "outcome_undecided"
 
 
 class NotSignedIn(UserError):

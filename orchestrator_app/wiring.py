@@ -33,6 +33,7 @@ from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.example import create_example
 from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.services.health import Health
+from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.storage import migrations
@@ -141,6 +142,7 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
             now=clock.now,
             new_id=tokens.new_id,
         ),
+        interventions=Interventions(database, dispatcher, hub, now=clock.now, new_id=tokens.new_id),
         callbacks=Callbacks(database, dispatcher, hub, token_hash=tokens.token_hash, now=clock.now),
         connections=connections,
         catalog=Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep),

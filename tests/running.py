@@ -20,6 +20,7 @@ from orchestrator_app.runner.rendering import Renderer
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security import tokens
 from orchestrator_app.services.callbacks import Callbacks
+from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.services.views import AttemptView, NodeRunView, RunDetail, RunSummary
@@ -147,6 +148,9 @@ class Life:
             now=clock.now,
             new_id=tokens.new_id,
         )
+        self.interventions = Interventions(
+            world.database, self.dispatcher, world.hub, now=clock.now, new_id=tokens.new_id
+        )
         self.callbacks = Callbacks(
             world.database, self.dispatcher, world.hub, token_hash=tokens.token_hash, now=clock.now
         )
@@ -183,6 +187,10 @@ class World:
     @property
     def runs(self) -> Runs:
         return self.life.runs
+
+    @property
+    def interventions(self) -> Interventions:
+        return self.life.interventions
 
     @property
     def store(self) -> BreakableStore:

@@ -68,6 +68,13 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "`Idempotency-Key` was used before with other input.",
         "Read the present state, then decide.",
     ),
+    "outcome_undecided": ErrorCode(
+        "Outcome not decided",
+        "A call of the run may or may not have had its effect. A retry would make it again, and the effect could "
+        "then happen twice.",
+        "Look on the platform whether it happened, and decide on the page of the run or with "
+        "`POST /api/v1/orchestrator/runs/{runId}/nodes/{nodeId}/decide`: done with its output, made again, or failed.",
+    ),
     "outdated_version": ErrorCode(
         "Somebody saved in between",
         "The version you started from is not the newest one any more. Nothing was written.",
@@ -173,8 +180,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "Outcome unknown",
         "The call left, and no complete answer came: it may or may not have had its effect. It is not repeated by "
         "itself, because the effect could then happen twice.",
-        "Look on the platform whether it happened, then run again if it did not. If the call may be repeated safely, "
-        "mark the node as safe to repeat.",
+        "Look on the platform whether it happened, and decide on the page of the run: done with its output, made "
+        "again, or failed. If the call may be repeated safely, mark the node as safe to repeat.",
         "both",
     ),
     "not_supported": ErrorCode(

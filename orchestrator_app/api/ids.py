@@ -28,10 +28,13 @@ def _ours(kind: str) -> Callable[[str], str]:
     return check
 
 
-def _foreign(value: str) -> str:
-    if len(value) > MAX_FOREIGN_LENGTH or not BAD_TEXT.isdisjoint(value):
-        raise NotFound("There is no such workflow.", hint="Look its id up in the list.")
-    return value
+def _foreign(kind: str, place: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if len(value) > MAX_FOREIGN_LENGTH or not BAD_TEXT.isdisjoint(value):
+            raise NotFound(f"There is no such {kind}.", hint=f"Look its id up in the {place}.")
+        return value
+
+    return check
 
 
 OrchestratorId = Annotated[
@@ -46,6 +49,13 @@ ProviderKey = Annotated[
     Path(alias="provider", description="Short name of the platform.", examples=["n8n"]),
     AfterValidator(_ours("provider")),
 ]
+NodeId = Annotated[
+    str,
+    Path(alias="nodeId", description="Id of the node in the run's definition."),
+    AfterValidator(_foreign("node", "run")),
+]
 WorkflowId = Annotated[
-    str, Path(alias="workflowId", description="Id of the workflow on its platform."), AfterValidator(_foreign)
+    str,
+    Path(alias="workflowId", description="Id of the workflow on its platform."),
+    AfterValidator(_foreign("workflow", "list")),
 ]

@@ -55,6 +55,9 @@ class Rerun(Input):
     """How to run again."""
 
     input: Json = Field(None, description="Other input; absent or null: the same as before.")
+    definition: Literal["same", "newest"] = Field(
+        "newest", description="Which version runs: that of the earlier run, or the newest."
+    )
 
 
 class Failure(Output):
@@ -123,6 +126,9 @@ class NodeRun(Output):
     ended_date: Time | None
     attempts: list[Attempt]
     callback_url: str = Field(description="The whole address, token included; else empty.")
+    needs_decision: bool = Field(
+        description="Whether the run has failed because nobody knows what became of this node's call."
+    )
 
 
 class LogLine(Output):

@@ -62,9 +62,14 @@ async def cancel_run(caller: AnyCaller, run_id: RunId) -> Run:
 
 @router.post("/runs/{runId}/rerun", status_code=202, summary="Run again", responses=problems(404, 422))
 async def rerun(caller: AnyCaller, run_id: RunId, response: Response, how: Rerun | None = None) -> Run:
-    """Starts a new run of the orchestrator's newest version, with the same input or the given one."""
-    data = how.input if how else None
-    view = await caller.services.runs.rerun(caller.workspace_id, run_id, data=data, trigger=TRIGGER)
+    """Starts a new run of the orchestrator's newest version or of the same one, with the same input or the given one."""
+    view = await caller.services.runs.rerun(
+        caller.workspace_id,
+        run_id,
+        data=how.input if how else None,
+        trigger=TRIGGER,
+        definition=how.definition if how else "newest",
+    )
     response.headers["Location"] = _address(view)
     return Run.model_validate(view)
 

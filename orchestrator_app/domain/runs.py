@@ -8,7 +8,10 @@ from orchestrator_app.domain.json_values import JsonObject, JsonValue
 
 
 class RunState(StrEnum):
-    """PENDING → RUNNING ⇄ WAITING → COMPLETED | FAILED | CANCELLED; the last three are write-once."""
+    """PENDING → RUNNING ⇄ WAITING → COMPLETED | FAILED | CANCELLED.
+
+    The last three are write-once for whoever works on the run. A person may let a FAILED one go on: → PENDING.
+    """
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"

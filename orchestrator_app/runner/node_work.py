@@ -53,7 +53,8 @@ class NodeWork:
         self._node = node
         self._data = data
         self._record = record or NodeRecord(node.id, NodeState.PENDING, input=data)
-        self._is_on_disk = record is not None
+        # What begins anew has a row as well, but nothing is in it yet.
+        self._is_on_disk = self._record.state is not NodeState.PENDING
         self._has_open_attempt = self._record.attempt_is_open
         self._facts: list[Fact] = []
         self._status_code: int | None = None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator_app.domain.definition import Node
@@ -54,6 +55,10 @@ class Segment:
         self.graph = Graph(run.definition)
         self.progress: dict[str, Progress] = {}
         self.records: dict[str, NodeRecord] = run.nodes
+        # Nodes that begin anew go on with the numbers of their attempts.
+        self._anew = {
+            key: replace(known) for key, known in run.nodes.items() if known.state is NodeState.PENDING
+        }
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
         self._nudged: asyncio.Task[bool] | None = None
@@ -179,7 +184,7 @@ class Segment:
     def _input_of(self, node_id: str) -> JsonValue:
         """What the node works on; after a failed parent the error and that parent's input."""
         record = self.records.get(node_id)
-        if record is not None:
+        if record is not None and record.state is not NodeState.PENDING:
             return record.input
         failed = [
             edge.source
@@ -291,10 +296,12 @@ class Segment:
 
     def _node_ends(self, now: int) -> list[Fact]:
         """The ends of all nodes that have none: those that began are cancelled, the others skipped."""
+        pending = Progress(NodeState.PENDING)
+        states = {node_id: self.progress.get(node_id, pending).state for node_id in self.graph.order}
         return [
-            NodeEnded(node_id, NodeState.CANCELLED if node_id in self.progress else NodeState.SKIPPED, now)
-            for node_id in self.graph.order
-            if node_id not in self.progress or not self.progress[node_id].state.is_end
+            NodeEnded(node_id, NodeState.SKIPPED if state is NodeState.PENDING else NodeState.CANCELLED, now)
+            for node_id, state in states.items()
+            if not state.is_end
         ]
 
     def _first_failure(self) -> tuple[str, Failure]:
@@ -345,6 +352,8 @@ class Segment:
         for node_id in node_ids:
             self.records.pop(node_id, None)
             self.progress.pop(node_id, None)
+            if node_id in self._anew:
+                self._learn(node_id, replace(self._anew[node_id]))
 
     def learn(self, record: NodeRecord) -> None:
         """A node's new state, after it was committed."""

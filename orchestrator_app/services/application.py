@@ -11,6 +11,7 @@ from orchestrator_app.services.catalog import Catalog
 from orchestrator_app.services.connections import Connections
 from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.health import Health
+from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
@@ -26,6 +27,7 @@ class Application:
     orchestrators: Orchestrators
     drafts: Drafts
     runs: Runs
+    interventions: Interventions
     callbacks: Callbacks
     connections: Connections
     catalog: Catalog

@@ -1,4 +1,4 @@
-"""Callbacks: what arrives from outside on a token is stored once and wakes its run."""
+"""Callbacks: what arrives from outside on a token, or is given by hand, is stored once and wakes its run."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,10 @@ from referencing.exceptions import Unresolvable
 from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.ports import Dispatcher
-from orchestrator_app.errors import InvalidInput, NotFound
+from orchestrator_app.errors import Conflict, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub
+from orchestrator_app.security.json_input import check_json
+from orchestrator_app.services.run_views import by_whom
 from orchestrator_app.storage import callbacks as rows
 from orchestrator_app.storage import runs as run_rows
 from orchestrator_app.storage.database import Database
@@ -25,7 +27,7 @@ MAX_REPORTED_ERRORS = 20
 
 
 class Callbacks:
-    """The one use case behind the public callback address."""
+    """What lets runs go on that wait for a callback: the public callback address, and people."""
 
     def __init__(
         self,
@@ -80,11 +82,49 @@ class Callbacks:
         # What is on disk must wake its run, also when the caller has left meanwhile.
         return await asyncio.shield(self._store(named, digest, kept, now))
 
+    async def resume(
+        self, workspace_id: str, run_id: str, node_id: str, body: JsonValue, *, trigger: str
+    ) -> None:
+        """Let a node that waits for a callback go on as if one with this body had arrived.
+
+        Args:
+            workspace_id: Whose run.
+            run_id: The run.
+            node_id: The node.
+            body: What the callback would have said.
+            trigger: Who does it (``ui`` or ``api``); it stands in the run's log.
+
+        Raises:
+            NotFound: There is no such run.
+            Conflict: The node does not wait for a callback, or one has arrived.
+            InvalidInput: The body does not meet the node's schema; the wait goes on.
+            BadRequest: It is no JSON.
+        """
+        check_json(body)
+
+        def work(connection: Connection) -> tuple[str, JsonValue]:
+            if run_rows.state_of(connection, workspace_id, run_id) is None:
+                raise NotFound("There is no such run.", hint="Look it up in the run history.")
+            digest = rows.awaited(connection, workspace_id, run_id, node_id)
+            if digest is None:
+                raise _not_awaited()
+            return digest, _schema_of(connection, run_id, digest)
+
+        digest, schema = await self._database.read(work)
+        _check_schema(schema, body)
+        says = f"The wait was ended {by_whom(trigger)}, with a body in place of the callback."
+        try:
+            outcome = await asyncio.shield(self._store(run_id, digest, body, self._now(), says))
+        except NotFound as error:
+            raise _not_awaited() from error
+        if outcome == "duplicate":
+            raise _not_awaited()
+
     async def _store(
-        self, run_id: str, digest: str, body: JsonValue, now: int
+        self, run_id: str, digest: str, body: JsonValue, now: int, says: str = "A callback arrived."
     ) -> Literal["accepted", "duplicate"]:
         received = await self._database.write(
-            lambda connection: rows.receive(connection, run_id, digest, body, now)
+            lambda connection: rows.receive(connection, run_id, digest, body, now, says=says)
         )
         if received.outcome == "unknown":
             raise _unknown()
@@ -94,6 +134,12 @@ class Callbacks:
             )
             self._dispatcher.enqueue(run_id)
         return received.outcome
+
+
+def _not_awaited() -> Conflict:
+    return Conflict(
+        "The node does not wait for a callback.", hint="Look at the run: it has gone on or ended."
+    )
 
 
 def _schema_of(connection: Connection, run_id: str, digest: str) -> JsonValue:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from orchestrator_app.domain.definition import Definition, from_stored
 from orchestrator_app.domain.json_values import JsonValue
@@ -16,12 +17,17 @@ from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.orchestrators import OrchestratorWithGraph
 from orchestrator_app.storage.sql import Connection
 
+# Of which version of its orchestrator a run is repeated.
+WhichDefinition = Literal["same", "newest"]
 _KNOWN_DEFINITIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run that somebody asks for; the fields are those of ``Runs.start``."""
+    """A run that somebody asks for; the fields are those of ``Runs.start``.
+
+    With a ``version_id`` it is a run of that version of the orchestrator, otherwise of the newest.
+    """
 
     run_id: str
     orchestrator_id: str
@@ -29,6 +35,8 @@ class NewRun:
     trigger: str
     idempotency_key: str = ""
     parent_run_id: str | None = None
+    version_id: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class StoredStart:
 def store_start(
     connection: Connection, workspace_id: str, new: NewRun, *, owner: str, now: int
 ) -> StoredStart:
-    """Store a run of the newest version.
+    """Store a run of the newest version, or of the one that is asked for.
 
     Raises:
         NotFound: There is no such orchestrator here.
@@ -56,6 +64,11 @@ def store_start(
     orchestrator = orchestrator_rows.get(connection, workspace_id, new.orchestrator_id)
     if orchestrator is None:
         raise NotFound("There is no such orchestrator.", hint="It may have been deleted.")
+    if new.version_id:
+        definition = rows.definition_of(connection, new.version_id)
+        orchestrator = replace(
+            orchestrator, version_id=new.version_id, version=new.version, definition=definition
+        )
     digest = _digest(new.data)
     stored = rows.insert_run(
         connection,

@@ -1,12 +1,13 @@
 """From rows to the views of runs."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.planning import Graph, Progress, edge_state
-from orchestrator_app.domain.runs import NodeState
+from orchestrator_app.domain.reopening import EndedNode, undecided_nodes
+from orchestrator_app.domain.runs import NodeState, RunState
 from orchestrator_app.services.views import (
     AttemptView,
     LogLine,
@@ -30,6 +31,11 @@ def _graph(definition: str) -> Graph:
     return Graph(from_stored(loads(definition)))
 
 
+def by_whom(trigger: str) -> str:
+    """How the log of a run says who did something."""
+    return {"ui": "by hand", "api": "through the API"}.get(trigger, trigger)
+
+
 def run_summary(row: rows.RunRow) -> RunSummary:
     """The row of the history."""
     return RunSummary(
@@ -48,6 +54,13 @@ def run_summary(row: rows.RunRow) -> RunSummary:
         parent_run_id=row.parent_run_id,
         failure=loads(row.failure),
     )
+
+
+def ended_nodes(nodes: Sequence[rows.NodeRow]) -> dict[str, EndedNode]:
+    """The nodes of a run that has ended."""
+    return {
+        node.node_id: EndedNode(NodeState(node.state), node.handles, node.failure or {}) for node in nodes
+    }
 
 
 def _edge_states(graph: Graph, nodes: list[rows.NodeRow]) -> dict[str, str]:
@@ -107,6 +120,7 @@ def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl
         for wait in rows.waits(connection, row.id)
         if wait.received_date is None and wait.closed_date is None
     }
+    undecided = undecided_nodes(graph, ended_nodes(nodes)) if row.state == RunState.FAILED else ()
     views: list[NodeRunView] = []
     for node_id in graph.order:
         node, kind = by_id.get(node_id), graph.nodes[node_id]
@@ -131,6 +145,7 @@ def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl
                 ended_date=node.ended_date,
                 attempts=tuple(attempts[node_id]),
                 callback_url=urls.get(node_id, "") if is_waiting else "",
+                needs_decision=node_id in undecided,
             )
         )
     labels = {node.id: node.label for node in graph.definition.nodes}

@@ -13,7 +13,7 @@ from orchestrator_app.errors import Conflict, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub, Subscription
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security.json_input import check_json
-from orchestrator_app.services.run_starts import NewRun, store_start
+from orchestrator_app.services.run_starts import NewRun, WhichDefinition, store_start
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
 from orchestrator_app.storage import payloads
@@ -279,27 +279,36 @@ class Runs:
         return calls
 
     async def rerun(
-        self, workspace_id: str, run_id: str, *, data: JsonValue = None, trigger: str
+        self,
+        workspace_id: str,
+        run_id: str,
+        *,
+        data: JsonValue = None,
+        trigger: str,
+        definition: WhichDefinition = "newest",
     ) -> RunSummary:
-        """A new run of the newest version, with the same input or the given one.
+        """A new run of the newest version or of the same one, with the same input or the given one.
 
         Raises:
             NotFound: There is no such run, or its orchestrator was deleted.
             InvalidDefinition: The graph has problems that block a run.
         """
 
-        def work(connection: Connection) -> tuple[str, JsonValue]:
+        def work(connection: Connection) -> tuple[rows.RunRow, JsonValue]:
             row = _found(rows.get(connection, workspace_id, run_id))
-            return row.orchestrator_id, rows.input_of(connection, run_id)
+            return row, rows.input_of(connection, run_id)
 
-        orchestrator_id, same = await self._database.read(work)
-        summary, _ = await self.start(
-            workspace_id,
-            orchestrator_id,
+        row, same = await self._database.read(work)
+        new = NewRun(
+            self._new_id(),
+            row.orchestrator_id,
             same if data is None else data,
-            trigger=trigger,
+            trigger,
             parent_run_id=run_id,
+            version_id=row.version_id if definition == "same" else "",
+            version=row.version,
         )
+        summary, _ = await self._start(workspace_id, new)
         return summary
 
     def _awaited_url(self, run_id: str, wait_id: str, token_sealed: str) -> str:

@@ -102,7 +102,11 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class NodeRunView:
-    """A node of a run, with everything known about it. ``callback_url`` is there while its callback is awaited."""
+    """A node of a run, with everything known about it.
+
+    ``callback_url`` is there while its callback is awaited. A node ``needs_decision`` when its run has failed because
+    nobody knows what became of its call.
+    """
 
     node_id: str
     label: str
@@ -119,6 +123,7 @@ class NodeRunView:
     ended_date: int | None = None
     attempts: tuple[AttemptView, ...] = ()
     callback_url: str = ""
+    needs_decision: bool = False
 
 
 @dataclass(frozen=True, slots=True)

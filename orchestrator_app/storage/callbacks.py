@@ -29,7 +29,13 @@ _WAKE = text(
 )
 _LOG = text(
     "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
-    " VALUES (:run_id, :seq, 0, :node_id, 'info', 'A callback arrived.', :now)"
+    " VALUES (:run_id, :seq, 0, :node_id, 'info', :says, :now)"
+)
+_AWAITED = text(
+    "SELECT w.token_hash FROM callback_wait w JOIN orchestrator_run r ON r.id = w.run_id JOIN node_run n"
+    " ON n.run_id = w.run_id AND n.node_id = w.node_id AND n.state = 'WAITING' AND n.wait_reason = 'callback'"
+    " WHERE r.workspace_id = :workspace_id AND w.run_id = :run_id AND w.node_id = :node_id"
+    " AND w.received_date IS NULL AND w.closed_date IS NULL ORDER BY w.number DESC LIMIT 1"
 )
 
 
@@ -69,8 +75,22 @@ def find_wait(connection: Connection, run_id: str, token_hash: str) -> FoundWait
     return FoundWait(row.node_id, row.version_id, row.state, is_open=is_open, has_arrived=has_arrived)
 
 
-def receive(connection: Connection, run_id: str, token_hash: str, body: JsonValue, now: int) -> Received:
-    """Store a callback and count an event for its run.
+def awaited(connection: Connection, workspace_id: str, run_id: str, node_id: str) -> str | None:
+    """The hash of the token on which a node of this workspace waits for its callback, or None."""
+    key = {"workspace_id": workspace_id, "run_id": run_id, "node_id": node_id}
+    return connection.execute(_AWAITED, key).scalar_one_or_none()
+
+
+def receive(
+    connection: Connection,
+    run_id: str,
+    token_hash: str,
+    body: JsonValue,
+    now: int,
+    *,
+    says: str = "A callback arrived.",
+) -> Received:
+    """Store a callback and count an event for its run. ``says`` goes into the run's log.
 
     Returns:
         ``duplicate`` when one was received on this token before, whatever became of the run; ``unknown`` when there
@@ -83,5 +103,5 @@ def receive(connection: Connection, run_id: str, token_hash: str, body: JsonValu
         return Received("duplicate" if wait is not None and wait.has_arrived else "unknown")
     connection.execute(_RECEIVE, key | {"body": payloads.store(connection, run_id, body)})
     run = connection.execute(_WAKE, key).one()
-    connection.execute(_LOG, key | {"seq": run.seq, "node_id": wait.node_id})
+    connection.execute(_LOG, key | {"seq": run.seq, "node_id": wait.node_id, "says": says})
     return Received("accepted", run.workspace_id, run.orchestrator_id, run.seq)

@@ -24,8 +24,8 @@ _SET_OUTPUT = text("UPDATE orchestrator_run SET output = :output WHERE id = :id"
 _NODE_STARTED = text(
     "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, started_date)"
     " VALUES (:run_id, :node_id, 0, 'RUNNING', 0, :seq, :input, :at)"
-    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = 'RUNNING', seq = :seq, input = :input"
-    " WHERE node_run.ended_date IS NULL"
+    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = 'RUNNING', seq = :seq, input = :input,"
+    " started_date = COALESCE(node_run.started_date, excluded.started_date) WHERE node_run.ended_date IS NULL"
 )
 _ATTEMPT_STARTED = text(
     "INSERT INTO attempt (run_id, node_id, iteration, number, request, started_date)"
@@ -50,7 +50,10 @@ _NODE_ENDED = text(
     " VALUES (:run_id, :node_id, 0, :state, 0, :seq, :input, :output, :handles, :failure, :started, :at)"
     " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = :state, seq = :seq, output = :output,"
     " handles = :handles, failure = :failure, wait_reason = NULL, wake_at = NULL, look_at = NULL, memo = NULL,"
-    " ended_date = :at WHERE node_run.ended_date IS NULL"
+    " ended_date = :at,"
+    # Its row may be there from an earlier try of the run.
+    " input = CASE WHEN node_run.started_date IS NULL THEN excluded.input ELSE node_run.input END,"
+    " started_date = COALESCE(node_run.started_date, excluded.started_date) WHERE node_run.ended_date IS NULL"
 )
 _WAIT_OPENED = text(
     "INSERT INTO callback_wait (id, run_id, node_id, number, token_hash, token_sealed, created_date)"

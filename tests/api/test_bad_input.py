@@ -47,12 +47,21 @@ WRITES = (
     ("POST", f"{ROOT}/validate"),
     ("POST", f"{ROOT}/import"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/rerun"),
+    ("POST", f"{ROOT}/runs/{UNKNOWN}/retry"),
+    ("POST", f"{ROOT}/runs/{UNKNOWN}/nodes/a/decide"),
+    ("POST", f"{ROOT}/runs/{UNKNOWN}/nodes/a/resume"),
     ("POST", f"{ROOT}/providers/n8n/connect"),
     ("POST", f"{ROOT}/providers/n8n/test"),
     ("PUT", f"{ROOT}/connections/{UNKNOWN}"),
     ("POST", f"{ROOT}/callback/{UNKNOWN}"),
 )
-MAY_BE_EMPTY = (f"{ROOT}/{UNKNOWN}/run", f"{ROOT}/runs/{UNKNOWN}/rerun", f"{ROOT}/callback/{UNKNOWN}")
+MAY_BE_EMPTY = (
+    f"{ROOT}/{UNKNOWN}/run",
+    f"{ROOT}/runs/{UNKNOWN}/rerun",
+    f"{ROOT}/runs/{UNKNOWN}/retry",
+    f"{ROOT}/runs/{UNKNOWN}/nodes/a/resume",
+    f"{ROOT}/callback/{UNKNOWN}",
+)
 
 
 async def test_a_body_that_is_not_strictly_json_is_refused_everywhere(api: httpx.AsyncClient):

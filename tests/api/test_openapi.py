@@ -35,6 +35,9 @@ GET    {ROOT}/runs/{{runId}}
 GET    {ROOT}/runs/{{runId}}/events
 POST   {ROOT}/runs/{{runId}}/cancel
 POST   {ROOT}/runs/{{runId}}/rerun
+POST   {ROOT}/runs/{{runId}}/retry
+POST   {ROOT}/runs/{{runId}}/nodes/{{nodeId}}/decide
+POST   {ROOT}/runs/{{runId}}/nodes/{{nodeId}}/resume
 POST   {ROOT}/callback
 POST   {ROOT}/callback/{{runId}}
 GET    {ROOT}/providers

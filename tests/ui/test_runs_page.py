@@ -9,6 +9,7 @@ from orchestrator_app.errors import Unavailable
 from orchestrator_app.services.application import DEFAULT_WORKSPACE as HERE
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.ui.pages.run import state as run_state
+from orchestrator_app.ui.pages.run.rerun_state import RerunState
 from orchestrator_app.ui.pages.run.state import RunPageState
 from orchestrator_app.ui.pages.runs import state as runs_state
 from orchestrator_app.ui.pages.runs.state import RunsState
@@ -189,7 +190,8 @@ async def test_a_run_is_cancelled_and_run_again(tabs: Tabs):
     await tab.until(lambda: shown(tab, "state") == "CANCELLED")
     await tab.send(RunPageState.cancel)
     assert "has ended already" in tab.said[-1]
-    await tab.send(RunPageState.rerun)
+    await tab.send(RerunState.ask_how_to_rerun)
+    await tab.send(RerunState.rerun)
     newest = await tabs.application.runs.latest(HERE, shown(tab, "orchestrator_id"))
     assert newest is not None
     assert f"/run/{newest.id}" in tab.said[-1]
@@ -197,5 +199,6 @@ async def test_a_run_is_cancelled_and_run_again(tabs: Tabs):
     await tab.go(f"/run/{newest.id}")
     assert (shown(tab, "parent_id"), shown(tab, "input_text")) == (run_id, '{\n  "a": 1\n}')
     await tabs.application.orchestrators.delete(HERE, shown(tab, "orchestrator_id"))
-    await tab.send(RunPageState.rerun)
+    await tab.send(RerunState.ask_how_to_rerun)
+    await tab.send(RerunState.rerun)
     assert "no such orchestrator" in tab.said[-1]

@@ -10,6 +10,7 @@ from orchestrator_app.services.views import NodeRunView, RunDetail
 from orchestrator_app.ui.components.copy_button import copy_button
 from orchestrator_app.ui.components.feedback import error_callout, info_callout
 from orchestrator_app.ui.components.json_view import json_view
+from orchestrator_app.ui.components.node_intervention import decision_form, resume_form
 from orchestrator_app.ui.components.times import duration, exact_time
 from orchestrator_app.ui.session import show
 
@@ -26,6 +27,7 @@ class NodeRunTexts(rx.State, mixin=True):
     node_attempts: list[dict[str, Any]] = []
     node_logs: list[dict[str, Any]] = []
     node_callback_url: str = ""
+    node_needs_decision: bool = False
 
     def _show_node_run(self, detail: RunDetail, node_id: str) -> NodeRunView | None:
         """Take over what the run says about a node; None when it has no such node."""
@@ -41,6 +43,7 @@ class NodeRunTexts(rx.State, mixin=True):
             node_failure=failure_texts(node),
             node_attempts=attempt_texts(node),
             node_callback_url=node.callback_url,
+            node_needs_decision=node.needs_decision,
             node_logs=[
                 {"at": line.at, "level": line.level, "message": line.message}
                 for line in detail.logs
@@ -59,6 +62,7 @@ class NodeRunTexts(rx.State, mixin=True):
             node_failure=dict.fromkeys(("code", "message", "hint"), ""),
             node_attempts=[],
             node_callback_url="",
+            node_needs_decision=False,
             node_logs=[],
         )
 
@@ -118,12 +122,16 @@ def _attempt(attempt: Any) -> rx.Component:
 
 
 def node_run_details(state: Any) -> rx.Component:
-    """Input, output, attempts and log of the open node in the run that is shown."""
+    """Input, output, attempts and log of the open node in the run that is shown, and what can be done about it.
+
+    The state has ``NodeRunTexts`` and ``NodeInterventions``.
+    """
     return rx.el.div(
         rx.cond(
             state.node_failure["message"] != "",
             error_callout("This node failed", state.node_failure["message"], state.node_failure["hint"]),
         ),
+        decision_form(state),
         rx.cond(
             state.node_callback_url != "",
             rx.el.div(
@@ -142,6 +150,7 @@ def node_run_details(state: Any) -> rx.Component:
                     label="Copy as curl",
                     show_label=True,
                 ),
+                resume_form(state),
                 class_name="o-form-section",
             ),
         ),

@@ -13,6 +13,7 @@ from orchestrator_app.security.json_input import read_json
 from orchestrator_app.services.views import RunLive, RunSummary
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import status_shapes
+from orchestrator_app.ui.components.node_intervention import NodeInterventions
 from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.session import application, show_error, workspace_of
@@ -25,7 +26,7 @@ LOOK_AGAIN_SECONDS = 5.0
 RECENT_MS = 15 * 60_000
 
 
-class LiveState(NodeRunTexts, EditorState):
+class LiveState(NodeRunTexts, NodeInterventions, EditorState):
     """The run that is shown on the canvas, and the dialog that starts one."""
 
     run_id: str = ""
@@ -248,7 +249,11 @@ class LiveState(NodeRunTexts, EditorState):
         """Open a node: its settings, or what happened to it."""
         if node_id != self.selected_id:
             self._select(node_id)
+            self._forget_what_was_given()
         await self._load_node()
+
+    def _shown_node(self) -> tuple[str, str]:
+        return self.run_id, self.selected_id
 
     async def _load_node(self) -> None:
         if self.selected_id and self.run_id:

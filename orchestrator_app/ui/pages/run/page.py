@@ -5,23 +5,29 @@ from typing import Any
 import reflex as rx
 
 from orchestrator_app.domain.node_kinds import NODE_KINDS
+from orchestrator_app.domain.runs import RunState
 from orchestrator_app.ui.canvas.flow_canvas import flow_canvas
 from orchestrator_app.ui.canvas.shapes import kind_shapes
 from orchestrator_app.ui.components.badges import status_badge
+from orchestrator_app.ui.components.code_editor import code_editor
 from orchestrator_app.ui.components.copy_button import copy_button
+from orchestrator_app.ui.components.dialogs import dialog
 from orchestrator_app.ui.components.feedback import empty_state, error_callout, skeleton_rows
+from orchestrator_app.ui.components.inputs import choice
 from orchestrator_app.ui.components.json_view import json_view
 from orchestrator_app.ui.components.node_run import node_run_details
-from orchestrator_app.ui.components.panels import canvas_area, docked_panel, facts, panel
+from orchestrator_app.ui.components.panels import canvas_area, docked_panel, facts, form_field, panel
 from orchestrator_app.ui.components.tables import Column, data_table, table_row
 from orchestrator_app.ui.components.times import duration, exact_time
 from orchestrator_app.ui.layout import page_template
+from orchestrator_app.ui.pages.run.rerun_state import RerunState
 from orchestrator_app.ui.pages.run.state import RunPageState
 from orchestrator_app.ui.routes import RUNS, canvas_path, run_path
 from orchestrator_app.ui.theme import ICON
 
 # At run time the attributes of a state are Vars, which their declared types do not say.
 State: Any = RunPageState
+Again: Any = RerunState
 
 _STEPS = (
     Column("Node"),
@@ -154,6 +160,62 @@ def _content() -> rx.Component:
     return canvas_area(left, details)
 
 
+def _button(icon: str, text: str, **props: Any) -> rx.Component:
+    return rx.button(
+        rx.icon(icon, size=ICON), rx.el.span(text, class_name="o-button-text"), aria_label=text, **props
+    )
+
+
+def _retry_menu() -> rx.Component:
+    """Goes on from the failed nodes; what has a result keeps it."""
+    return rx.menu.root(
+        rx.menu.trigger(_button("redo-2", "Retry from failed", variant="surface")),
+        rx.menu.content(
+            rx.menu.item("Go on in this run", on_click=State.retry("same")),
+            rx.menu.item("New run on the newest version", on_click=State.retry("newest")),
+        ),
+    )
+
+
+def _rerun_dialog() -> rx.Component:
+    return dialog(
+        "Run again",
+        form_field(
+            "Input",
+            code_editor(
+                value=Again.rerun_input,
+                language="json",
+                label="Input of the new run",
+                min_height="160px",
+                max_height="50vh",
+                invalid=Again.rerun_problem != "",
+                on_change=Again.change_rerun_input,
+                on_submit=Again.rerun,
+            ),
+            error=Again.rerun_problem,
+        ),
+        form_field(
+            "Version",
+            choice(
+                [("newest", "The newest version"), ("same", "The version of this run")],
+                id="rerun-version",
+                value=Again.rerun_definition,
+                on_change=Again.choose_definition,
+            ),
+            control_id="rerun-version",
+        ),
+        open=Again.is_asking,
+        on_open_change=Again.show_rerun_dialog,
+        actions=rx.button(
+            rx.icon("play", size=ICON),
+            "Run",
+            on_click=Again.rerun,
+            disabled=Again.rerun_problem != "",
+            id="start-rerun",
+        ),
+    )
+
+
 def run_page() -> rx.Component:
     """The page."""
     missing = rx.el.div(
@@ -173,30 +235,16 @@ def run_page() -> rx.Component:
         back=(RUNS, "Back to the history"),
         actions=rx.fragment(
             rx.link(
-                rx.button(
-                    rx.icon("pencil", size=ICON),
-                    rx.el.span("Open in editor", class_name="o-button-text"),
-                    variant="surface",
-                    color_scheme="gray",
-                    aria_label="Open in editor",
-                ),
+                _button("pencil", "Open in editor", variant="surface", color_scheme="gray"),
                 href=canvas_path(State.orchestrator_id),
             ),
             rx.cond(
                 _is_open(),
-                rx.button(
-                    rx.icon("ban", size=ICON),
-                    rx.el.span("Cancel run", class_name="o-button-text"),
-                    color_scheme="red",
-                    variant="surface",
-                    aria_label="Cancel run",
-                    on_click=State.cancel,
-                ),
-                rx.button(
-                    rx.icon("rotate-cw", size=ICON),
-                    rx.el.span("Run again", class_name="o-button-text"),
-                    aria_label="Run again",
-                    on_click=State.rerun,
+                _button("ban", "Cancel run", color_scheme="red", variant="surface", on_click=State.cancel),
+                rx.fragment(
+                    rx.cond(State.state == RunState.FAILED.value, _retry_menu()),
+                    _button("rotate-cw", "Run again", on_click=Again.ask_how_to_rerun),
+                    _rerun_dialog(),
                 ),
             ),
         ),

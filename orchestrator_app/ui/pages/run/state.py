@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,11 @@ import reflex as rx
 from orchestrator_app.domain.definition import from_stored
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Conflict, NotFound, OrchestratorError
+from orchestrator_app.services.run_starts import WhichDefinition
 from orchestrator_app.services.views import NodeRunView, NodeStatus, RunDetail
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import graph_shape, status_shapes
+from orchestrator_app.ui.components.node_intervention import NodeInterventions
 from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
 from orchestrator_app.ui.routes import run_path
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
@@ -36,7 +39,7 @@ class NodeRow:
     note: str
 
 
-class RunPageState(NodeRunTexts, rx.State):
+class RunPageState(NodeRunTexts, NodeInterventions, rx.State):
     """One run in one tab."""
 
     is_loaded: bool = False
@@ -152,6 +155,8 @@ class RunPageState(NodeRunTexts, rx.State):
     @reads
     async def select(self, node_id: str):
         """Open a node; an empty id closes it."""
+        if node_id != self.selected_id:
+            self._forget_what_was_given()
         self.selected_id = node_id
         if self.id:
             self._show_node(await application().runs.get(workspace_of(self), self.id))
@@ -165,16 +170,29 @@ class RunPageState(NodeRunTexts, rx.State):
         except Conflict as error:
             yield rx.toast.info(error.message)
 
+    def _shown_node(self) -> tuple[str, str]:
+        return self.id, self.selected_id
+
+    def _after_intervention(self) -> Sequence[Any]:
+        # Who followed the run has stopped at its end.
+        return (RunPageState.watch,)
+
     @rx.event
     @writes
-    async def rerun(self):
-        """Start a new run with the same input, on the newest version."""
+    async def retry(self, definition: WhichDefinition):
+        """Go on from the failed nodes: in this run, or in a new one on the newest definition."""
         try:
-            summary = await application().runs.rerun(workspace_of(self), self.id, trigger="ui")
+            summary = await application().interventions.retry(
+                workspace_of(self), self.id, definition=definition, trigger="ui"
+            )
         except OrchestratorError as error:
             yield show_error(error)
-        else:
+            return
+        if summary.id != self.id:
             yield rx.redirect(run_path(summary.id))
+        else:
+            for event in self._after_intervention():
+                yield event
 
 
 def _statuses(detail: RunDetail) -> list[NodeStatus]:
