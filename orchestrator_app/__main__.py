@@ -15,13 +15,14 @@ from pathlib import Path
 
 import watchfiles
 
-from orchestrator_app import server, worker
+from orchestrator_app import server
 from orchestrator_app.config import Settings, load_settings
 from orchestrator_app.errors import ConfigurationError, OrchestratorError, Unavailable
 from orchestrator_app.frontend import PROJECT_ROOT, Frontend
 from orchestrator_app.logs import set_up_logging
 
 APP_MODULE = "orchestrator_app.orchestrator_app"
+WORKER_MODULE = "orchestrator_app.worker"
 EXIT_FAILED = 1
 EXIT_WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h: starting again will not help
 EXIT_INTERRUPTED = 130
@@ -72,7 +73,8 @@ def _work() -> int:
     set_up_logging(settings.log_level, settings.log_format)
     os.umask(_ONLY_FOR_THE_OWNER)
     _make_data_folder(settings.data_dir)
-    asyncio.run(worker.work(settings, on_ready=lambda: _say("A worker takes runs (Ctrl+C stops it)")))
+    work = importlib.import_module(WORKER_MODULE).work
+    asyncio.run(work(settings, on_ready=lambda: _say("A worker takes runs (Ctrl+C stops it)")))
     return 0
 
 

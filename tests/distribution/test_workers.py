@@ -81,9 +81,9 @@ async def test_the_runs_of_a_killed_worker_are_finished_by_the_other(
     serving: Application, new_worker: NewWorker, fake_server: FakeServer
 ):
     dying = new_worker()
-    safe = await started(serving, calls(fake_server, "abc", 400), 20)
-    unsafe = await started(serving, calls(fake_server, "d", 2000, method="POST", retryAttempts=0), 5)
-    await fake_server.arrived("/slow/b", count=5)
+    safe = await started(serving, calls(fake_server, "abc", 1000), 20)
+    unsafe = await started(serving, calls(fake_server, "d", 5000, method="POST", retryAttempts=0), 5)
+    await fake_server.arrived("/slow/b", count=20)
     await fake_server.arrived("/slow/d", count=5)
     dying.kill()
     new_worker()
@@ -153,8 +153,8 @@ async def test_due_timers_and_ended_polls_go_on_once_each(
         url=f"{fake_server.url}/echo",
         completion="poll",
         statusUrl=f"{fake_server.url}/job/done?looks=2",
-        doneWhen="data.status = 'done'",
-        pollInterval=1000,
+        doneCondition="data.status = 'done'",
+        pollingInterval=1000,
     )
     timers = await started(serving, timer, 20)
     polled = await started(serving, graph([job, after], "p z"), 5)
