@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -23,7 +24,9 @@ ENDS = {"COMPLETED", "FAILED", "CANCELLED"}
 TAKEN_OVER_SECONDS = DEAD_AFTER_SECONDS + 15
 
 
-def calls(server: FakeServer, names: str, milliseconds: int, *, method: str = "PUT", **config: object) -> Definition:
+def calls(
+    server: FakeServer, names: str, milliseconds: int, *, method: str = "PUT", **config: object
+) -> Definition:
     """Calls in a row."""
     nodes = [
         node(
@@ -36,7 +39,7 @@ def calls(server: FakeServer, names: str, milliseconds: int, *, method: str = "P
         )
         for name in names
     ]
-    return graph(nodes, ", ".join(f"{a} {b}" for a, b in zip(names, names[1:], strict=False)))
+    return graph(nodes, ", ".join(f"{a} {b}" for a, b in pairwise(names)))
 
 
 async def started(application: Application, definition: Definition, number: int) -> list[str]:
@@ -206,9 +209,12 @@ async def test_a_run_goes_on_although_the_queue_was_emptied(
     serving: Application, settings: Settings, new_worker: NewWorker, fake_server: FakeServer
 ):
     run_ids = await started(serving, calls(fake_server, "a", 1), 5)
-    with psycopg.connect(settings.database_url) as connection:
-        while connection.execute("DELETE FROM procrastinate_jobs").rowcount == 0:
-            await asyncio.sleep(0.05)
+    emptied = 0
+    async with asyncio.timeout(10):
+        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+            while emptied < len(run_ids):
+                emptied += connection.execute("DELETE FROM procrastinate_jobs").rowcount
+                await asyncio.sleep(0.05)
     new_worker()
     await ended(serving, run_ids)
     assert set(arrived(fake_server).values()) == {1}
