@@ -61,7 +61,7 @@ async def test_while_a_worker_lives_no_process_takes_its_runs_for_its_own(tmp_pa
 
 
 @pytest.mark.postgres
-async def test_the_tables_of_the_queue_are_made_once(tmp_path: Path, shared_url: str):
+async def test_the_tables_of_the_queue_are_made_once(shared_url: str):
     await asyncio.gather(*(asyncio.to_thread(run_queue.create, shared_url) for _ in range(4)))
     database = Database(shared_url)
     try:

@@ -1,6 +1,7 @@
 """A worker of Procrastinate: takes runs from the queue, shows that it lives, and fills the queue from the rows of runs."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, LiteralString, TypeVar, cast
@@ -24,6 +25,8 @@ LOOK_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 SWEEPS_FOR_ALL = 5
 RETRY_SECONDS = 0.5
+START_SECONDS = 10.0
+LOOK_FOR_NUMBER_SECONDS = 0.02
 POOL_SIZE = 4
 # At its start a worker makes the queue forget workers that have been silent for so long. The sweep is quicker, but knows
 # about outages of the database.
@@ -100,7 +103,8 @@ class JobWorker:
     @property
     def owner(self) -> str:
         """See the protocol."""
-        return str(self._worker.worker_id) if self._worker is not None else ""
+        worker_id = self._worker.worker_id if self._worker is not None else None
+        return "" if worker_id is None else str(worker_id)
 
     async def start(self, work: Callable[[str], Awaitable[None]]) -> None:
         """See the protocol."""
@@ -114,6 +118,10 @@ class JobWorker:
             asyncio.create_task(self._take_jobs(), name="take runs"),
             asyncio.create_task(self._fill_queue(), name="fill the queue"),
         ]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_SECONDS):
+                while not self.owner:  # noqa: ASYNC110 - nothing tells when Procrastinate has given the worker its number
+                    await asyncio.sleep(LOOK_FOR_NUMBER_SECONDS)
 
     async def stop(self, grace_seconds: float) -> None:
         """See the protocol."""

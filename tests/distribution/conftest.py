@@ -41,7 +41,7 @@ async def serving(settings: Settings) -> AsyncIterator[Application]:
 
 
 @pytest.fixture
-def new_worker(serving: Application, settings: Settings) -> Iterator[NewWorker]:
+def new_worker(settings: Settings) -> Iterator[NewWorker]:
     """Starts a worker; all are killed at the end."""
     with ExitStack() as stack:
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,7 +26,7 @@ TAKEN_OVER_SECONDS = DEAD_AFTER_SECONDS + 15
 
 
 def calls(
-    server: FakeServer, names: str, milliseconds: int, *, method: str = "PUT", **config: object
+    server: FakeServer, names: str, milliseconds: int, *, method: str = "PUT", **config: Any
 ) -> Definition:
     """Calls in a row."""
     nodes = [
