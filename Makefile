@@ -12,7 +12,7 @@ COOLDOWN := --exclude-newer "7 days"
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run dev test check fix bench audit lock clean set-up-run set-up-dev
+.PHONY: help run scale dev test check fix bench audit lock clean set-up-run set-up-dev
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,10 @@ help: ## print this help
 run: set-up-run ## serve on http://127.0.0.1:8000 (settings: ORCHESTRATOR_PORT, ORCHESTRATOR_DATA_DIR, …)
 	@$(BIN)/python -m orchestrator_app build
 	@exec $(BIN)/python -m orchestrator_app serve
+
+scale: set-up-run ## serve with two workers beside, on the PostgreSQL database of ORCHESTRATOR_DATABASE_URL
+	@$(BIN)/python -m orchestrator_app build
+	@exec $(BIN)/python scripts/scale.py
 
 dev: set-up-dev ## serve, and start anew whenever a source changes
 	@exec $(BIN)/python -m orchestrator_app dev

@@ -1,9 +1,10 @@
-"""The command line: `python -m orchestrator_app [serve|build|dev]`.
+"""The command line: `python -m orchestrator_app [serve|worker|build|dev]`.
 
 It prepares what Reflex reads from the environment, and imports the program only then.
 """
 
 import argparse
+import asyncio
 import importlib
 import os
 import signal
@@ -21,6 +22,7 @@ from orchestrator_app.frontend import PROJECT_ROOT, Frontend
 from orchestrator_app.logs import set_up_logging
 
 APP_MODULE = "orchestrator_app.orchestrator_app"
+WORKER_MODULE = "orchestrator_app.worker"
 EXIT_FAILED = 1
 EXIT_WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h: starting again will not help
 EXIT_INTERRUPTED = 130
@@ -33,7 +35,7 @@ _LOOK_EVERY_MS = 200
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit status."""
     parser = argparse.ArgumentParser(prog="python -m orchestrator_app", description="Orchestrator")
-    commands = {"serve": _serve, "build": _build, "dev": _develop}
+    commands = {"serve": _serve, "worker": _work, "build": _build, "dev": _develop}
     parser.add_argument("command", nargs="?", choices=list(commands), default="serve")
     command = commands[parser.parse_args(arguments).command]
     os.chdir(PROJECT_ROOT)  # here are .env, the pages, and the data folder unless the settings name another
@@ -63,6 +65,17 @@ def _serve() -> int:
         app: server.AsgiApp = importlib.import_module(APP_MODULE).app()
         ready = f"Orchestrator runs on http://{settings.host}:{settings.port} (Ctrl+C stops it)"
         server.run(app, listener, on_ready=lambda: _say(ready))
+
+
+def _work() -> int:
+    """Work on runs beside other processes, without serving anything."""
+    settings = load_settings()
+    set_up_logging(settings.log_level, settings.log_format)
+    os.umask(_ONLY_FOR_THE_OWNER)
+    _make_data_folder(settings.data_dir)
+    work = importlib.import_module(WORKER_MODULE).work
+    asyncio.run(work(settings, on_ready=lambda: _say("A worker takes runs (Ctrl+C stops it)")))
+    return 0
 
 
 def _build() -> int:
@@ -114,6 +127,8 @@ def _prepare_reflex(settings: Settings) -> None:
     """Set what Reflex reads from the environment; nothing that the user's environment says about Reflex counts."""
     for name in [name for name in os.environ if name.startswith(("REFLEX_", "__REFLEX_"))]:
         del os.environ[name]
+    if redis_url := settings.redis_url.get_secret_value():
+        os.environ["REFLEX_REDIS_URL"] = redis_url
     port = str(settings.port)
     inner = settings.data_dir.absolute() / "reflex"
     os.environ.update(

@@ -55,6 +55,15 @@ class Settings(BaseSettings):
     run_concurrency: int = Field(
         default=256, ge=1, description="Runs that are advanced at once in this process."
     )
+    workers: Literal["here", "external"] = Field(
+        default="here",
+        description="Who works on runs: this process, or others started with `python -m orchestrator_app worker`, "
+        "which share a PostgreSQL database with it.",
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="redis:// URL where several serving processes keep the state of open pages. Empty: in memory.",
+    )
     node_concurrency: int = Field(default=10, ge=1, description="Nodes of one run that work at once.")
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body, in bytes.")
 
@@ -78,6 +87,11 @@ class Settings(BaseSettings):
             )
         if self.database_url and not self.database_url.startswith(("postgresql://", "sqlite:///")):
             raise ValueError("ORCHESTRATOR_DATABASE_URL must start with postgresql:// or sqlite:///")
+        if self.workers == "external" and not self.database_url.startswith("postgresql://"):
+            raise ValueError(
+                "ORCHESTRATOR_WORKERS may only be external with a PostgreSQL database: set ORCHESTRATOR_DATABASE_URL to "
+                "its postgresql:// URL."
+            )
         return self
 
     @property

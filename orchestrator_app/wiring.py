@@ -5,10 +5,13 @@ import fcntl
 import logging
 import os
 from collections.abc import AsyncGenerator, Awaitable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 from orchestrator_app.config import LOOPBACK_HOSTS, Settings
+from orchestrator_app.distribution.exchange import Exchange
+from orchestrator_app.distribution.shared_dispatcher import SharedDispatcher, Worker
+from orchestrator_app.distribution.shared_hub import SharedHub
 from orchestrator_app.errors import ConfigurationError
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.guarded_transport import trusted_authorities
@@ -36,7 +39,7 @@ from orchestrator_app.services.health import Health
 from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
-from orchestrator_app.storage import migrations
+from orchestrator_app.storage import migrations, run_queue
 from orchestrator_app.storage import settings as setting_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database, database_url
@@ -53,24 +56,39 @@ _WRONG_KEY = (
     "The encryption key is not the one with which this database's secrets were stored. Put the right key into "
     "ORCHESTRATOR_ENCRYPTION_KEY or the key file; nothing was changed."
 )
+_WORKERS = (
+    "Workers work on the runs of this database, so this process must not. Set ORCHESTRATOR_WORKERS to external, or stop "
+    "them and wait some seconds."
+)
 
 
 @asynccontextmanager
-async def open_application(settings: Settings) -> AsyncGenerator[Application]:
+async def open_application(settings: Settings, *, is_worker: bool = False) -> AsyncGenerator[Application]:
     """Everything running, from the database to the engine; stopped cleanly at the end.
+
+    A worker takes runs from the queue that it shares with other processes, and serves nobody.
 
     Raises:
         ConfigurationError: The settings, the key or the data folder do not allow a start.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _only_engine(settings.data_dir):
+    is_shared = is_worker or settings.workers == "external"
+    with nullcontext() if is_shared else _only_engine(settings.data_dir):
         url = database_url(settings.database_url, settings.data_dir)
         is_new = await asyncio.to_thread(migrations.upgrade, url)
+        if is_shared:
+            await asyncio.to_thread(run_queue.create, url)
         vault = Vault.open(settings.encryption_key.get_secret_value() or None, settings.key_file)
         database = Database(url)
         try:
             await _check_key(database, vault)
-            async with _running(settings, database, vault) as application:
+            if not is_shared:
+                await _check_no_workers(database)
+            exchange = Exchange(database) if is_shared else None
+            async with (
+                _listening(exchange),
+                _running(settings, database, vault, exchange, is_worker=is_worker) as application,
+            ):
                 if is_new and settings.demo:
                     await create_example(application.orchestrators, DEFAULT_WORKSPACE)
                 yield application
@@ -79,8 +97,23 @@ async def open_application(settings: Settings) -> AsyncGenerator[Application]:
 
 
 @asynccontextmanager
-async def _running(settings: Settings, database: Database, vault: Vault) -> AsyncGenerator[Application]:
-    clock, hub = SystemClock(), Hub()
+async def _listening(exchange: Exchange | None) -> AsyncGenerator[None]:
+    """In touch with the other processes, if there are any."""
+    if exchange is None:
+        yield
+        return
+    await exchange.start()
+    try:
+        yield
+    finally:
+        await _in_time(exchange.stop())
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings, database: Database, vault: Vault, exchange: Exchange | None, *, is_worker: bool
+) -> AsyncGenerator[Application]:
+    clock, hub = SystemClock(), Hub() if exchange is None else SharedHub(exchange)
     is_local = settings.host in LOOPBACK_HOSTS
     # Made once: reading the authorities takes longer than anything else at the start.
     trusted = trusted_authorities()
@@ -106,9 +139,22 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         hub.publish(Change("run", workspace_id, run_id, seq, orchestrator_id, is_end))
 
     store = SqlCheckpointStore(
-        database, seal=seal, unseal=unseal, token_hash=tokens.token_hash, changed=changed, now=clock.now
+        database,
+        seal=seal,
+        unseal=unseal,
+        token_hash=tokens.token_hash,
+        changed=changed,
+        now=clock.now,
+        is_shared=exchange is not None,
     )
-    dispatcher = LocalDispatcher(store, clock, concurrency=settings.run_concurrency)
+    concurrency = settings.run_concurrency
+    if exchange is None:
+        dispatcher = LocalDispatcher(store, clock, concurrency=concurrency)
+    else:
+        worker = _job_worker(database.url, concurrency, clock) if is_worker else None
+        dispatcher = SharedDispatcher(
+            store, clock, database, exchange, concurrency=concurrency, worker=worker
+        )
     connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
     gateway, renderer = Gateway(providers, connections), Renderer(evaluator)
     looks = SqlLookStore(database, unseal=unseal, changed=changed)
@@ -153,8 +199,10 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     watch = ConnectionWatch(database, providers, connections, clock)
     await evaluator.start()
     if settings.enabled:
-        await engine.start()
-        watch.start()
+        if exchange is None or is_worker:
+            await engine.start()
+        if not is_worker:
+            watch.start()
     try:
         yield application
     finally:
@@ -168,6 +216,12 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         ]
         for close in (*closing, client.close(), own_client.close()):
             await _in_time(close)
+
+
+def _job_worker(url: str, concurrency: int, clock: SystemClock) -> Worker:
+    from orchestrator_app.distribution.job_worker import JobWorker  # noqa: PLC0415 - needs the extra “postgres”
+
+    return JobWorker(url, concurrency=concurrency, now=clock.now)
 
 
 async def _in_time(close: Awaitable[None]) -> None:
@@ -187,6 +241,12 @@ async def _check_key(database: Database, vault: Vault) -> None:
         await database.write(lambda connection: setting_rows.put(connection, KEY_CHECK, expected))
     elif not tokens.same(stored, expected):
         raise ConfigurationError([_WRONG_KEY])
+
+
+async def _check_no_workers(database: Database) -> None:
+    """Refuse to work on runs that other processes share."""
+    if await database.read(run_queue.live_workers):
+        raise ConfigurationError([_WORKERS])
 
 
 @contextmanager

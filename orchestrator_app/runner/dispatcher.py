@@ -68,11 +68,14 @@ class LocalDispatcher:
         elif run_id not in self._queued and not self.is_stopping and self._advance is not None:
             self._advance_soon(run_id, self._advance, None)
 
-    def _advance_soon(self, run_id: str, advance: Advance, claimed: ClaimedRun | None) -> None:
+    def _advance_soon(
+        self, run_id: str, advance: Advance, claimed: ClaimedRun | None
+    ) -> "asyncio.Task[None]":
         self._queued.add(run_id)
         task = asyncio.create_task(self._run(run_id, advance, claimed), name=f"run {run_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def claim_name(self) -> str:
         """See the port."""
@@ -100,11 +103,11 @@ class LocalDispatcher:
                     log.info("stopped working on run %s", run_id)
             except Unavailable as error:
                 log.warning("run %s pauses: %s", run_id, error.message)
-                self.wake_at(run_id, self._clock.now() + int(RETRY_SECONDS * 1000))
+                self._try_again(run_id, RETRY_SECONDS)
             except Exception:
                 # Whatever went wrong is a mistake of ours; the run stays open and is taken up again.
                 log.exception("advancing run %s failed", run_id)
-                self.wake_at(run_id, self._clock.now() + int(SWEEP_SECONDS * 1000))
+                self._try_again(run_id, SWEEP_SECONDS)
             finally:
                 self._active.pop(run_id, None)
                 self._nudges.pop(run_id, None)
@@ -121,6 +124,9 @@ class LocalDispatcher:
         """See the port."""
         heapq.heappush(self._timers, (at, run_id))
         self._timer_changed.set()
+
+    def _try_again(self, run_id: str, seconds: float) -> None:
+        self.wake_at(run_id, self._clock.now() + int(seconds * 1000))
 
     def cancel_hint(self, run_id: str) -> None:
         """See the port."""

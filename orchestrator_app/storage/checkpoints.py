@@ -18,6 +18,7 @@ from orchestrator_app.errors import LeaseLost
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.facts import FactWriter, Seal
+from orchestrator_app.storage.run_queue import NOT_WORKED_ON
 from orchestrator_app.storage.sql import Connection, text
 
 CACHED_DEFINITIONS = 256
@@ -33,11 +34,19 @@ class Changed(Protocol):
         ...
 
 
-_CLAIM = text(
-    "UPDATE orchestrator_run SET epoch = epoch + 1, seq = seq + 1, owner = :owner, state = 'RUNNING', wake_at = NULL,"
-    " started_date = COALESCE(started_date, :now)"
-    " WHERE id = :id AND state IN ('PENDING', 'RUNNING', 'WAITING')"
+_CLAIM_WORDS = (
+    "UPDATE orchestrator_run AS r SET epoch = epoch + 1, seq = seq + 1, owner = :owner, state = 'RUNNING',"
+    " wake_at = NULL, started_date = COALESCE(started_date, :now)"
+    " WHERE r.id = {run} AND r.state IN ('PENDING', 'RUNNING', 'WAITING'){unless}"
     " RETURNING workspace_id, orchestrator_id, orchestrator_name, version_id, epoch, wake, seq, input, created_date"
+)
+_CLAIM = text(_CLAIM_WORDS.format(run=":id", unless=""))
+# Nobody waits for a row that another process has locked: it may have been stopped in the middle of its transaction.
+_CLAIM_BESIDE_OTHERS = text(
+    _CLAIM_WORDS.format(
+        run="(SELECT id FROM orchestrator_run WHERE id = :id FOR NO KEY UPDATE SKIP LOCKED)",
+        unless=NOT_WORKED_ON,
+    )
 )
 _GUARD = text(
     "UPDATE orchestrator_run SET seq = seq + 1 WHERE id = :id AND epoch = :epoch AND state = 'RUNNING' RETURNING seq"
@@ -88,6 +97,7 @@ class SqlCheckpointStore:
         token_hash: The hash under which callbacks find a token.
         changed: Called after each commit with workspace id, orchestrator id, run id and the run's new ``seq``.
         now: UTC epoch milliseconds.
+        is_shared: Whether other processes claim runs too; then one that another one works on cannot be claimed.
     """
 
     def __init__(
@@ -99,8 +109,10 @@ class SqlCheckpointStore:
         token_hash: Callable[[str], str],
         changed: Changed,
         now: Callable[[], int],
+        is_shared: bool = False,
     ) -> None:
         self._database = database
+        self._claim = _CLAIM_BESIDE_OTHERS if is_shared else _CLAIM
         self._unseal = unseal
         self._facts = FactWriter(seal, token_hash)
         self._changed = changed
@@ -110,7 +122,9 @@ class SqlCheckpointStore:
     async def claim(self, run_id: str, owner: str) -> ClaimedRun | None:
         """See the port."""
         key = {"id": run_id, "owner": owner, "now": self._now()}
-        head = await self._database.write(lambda connection: connection.execute(_CLAIM, key).one_or_none())
+        head = await self._database.write(
+            lambda connection: connection.execute(self._claim, key).one_or_none()
+        )
         if head is None:
             return None
         self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq)

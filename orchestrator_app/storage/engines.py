@@ -1,6 +1,8 @@
 """How connections to SQLite and PostgreSQL are opened: one kind for writing, one for reading, one for migrations."""
 
 import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Connection as SchemaConnection
@@ -18,13 +20,13 @@ _CACHED_STATEMENTS = 512
 # The driver must not open transactions by itself: every one starts with our own BEGIN below.
 _SQLITE_ARGUMENTS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
 # A server that went away without a word is noticed within these times instead of after many minutes.
-_POSTGRESQL_ARGUMENTS: dict[str, Any] = {
+POSTGRESQL_ARGUMENTS: dict[str, Any] = {
     "application_name": "orchestrator",
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
 }
 _UTC = "-c timezone=UTC"
-_TIME_LIMITS = "-c statement_timeout=10000 -c idle_in_transaction_session_timeout=30000"
+_TIME_LIMITS = "-c statement_timeout=10000 -c idle_in_transaction_session_timeout=10000"
 _READ_ONLY = "-c default_transaction_read_only=on"
 
 
@@ -50,6 +52,32 @@ def open_reader(url: str) -> Connection:
     return _open_postgresql(url, f"{_UTC} {_TIME_LIMITS} {_READ_ONLY}")
 
 
+@asynccontextmanager
+async def open_listener(url: str, channel: str) -> AsyncGenerator[Callable[[float], AsyncIterator[str]]]:
+    """Listen to a channel of PostgreSQL.
+
+    Gives a function that yields what arrives, without end; it asks whether the connection lives as often as it is told,
+    in seconds. Raises as ``open_writer`` does, also while it yields.
+    """
+    import psycopg  # noqa: PLC0415 - only who uses PostgreSQL has its driver
+
+    async def notifications(ask_seconds: float) -> AsyncIterator[str]:
+        while True:
+            async for notification in connection.notifies(timeout=ask_seconds):
+                yield notification.payload
+            await connection.execute("SELECT 1")
+
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            _plain(url), autocommit=True, **POSTGRESQL_ARGUMENTS
+        )
+        async with connection:
+            await connection.execute(f'LISTEN "{channel}"'.encode())
+            yield notifications
+    except psycopg.Error as error:
+        raise DatabaseError(error, is_lost=True) from error
+
+
 def begin_words(*, is_sqlite: bool, is_writing: bool) -> str:
     """The words that begin a transaction; a reading one sees one moment."""
     if is_sqlite:
@@ -71,7 +99,7 @@ def migration_engine(url: str) -> Engine:
     return create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         poolclass=NullPool,
-        connect_args=_POSTGRESQL_ARGUMENTS | {"options": _UTC},
+        connect_args=POSTGRESQL_ARGUMENTS | {"options": _UTC},
     )
 
 
@@ -107,12 +135,15 @@ def _open_sqlite(url: str, *pragmas: str) -> Connection:
 def _open_postgresql(url: str, options: str) -> Connection:
     import psycopg  # noqa: PLC0415 - only who uses PostgreSQL has its driver
 
-    plain = url.replace("postgresql+psycopg://", "postgresql://", 1)
     try:
-        driver = psycopg.connect(plain, autocommit=True, **_POSTGRESQL_ARGUMENTS, options=options)
+        driver = psycopg.connect(_plain(url), autocommit=True, **POSTGRESQL_ARGUMENTS, options=options)
     except psycopg.Error as error:
         raise DatabaseError(error) from error
     return Connection(driver, psycopg.Error, is_sqlite=False)
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
 def _prepare_sqlite_migration(connection: sqlite3.Connection, _record: object) -> None:
