@@ -37,6 +37,8 @@ class _Note:
             self.written.set_result(None)
         else:
             self.written.set_exception(error)
+            # Who committed it may have gone with the same error; asyncio must not report it as overlooked.
+            self.written.exception()
 
 
 class Notes:

@@ -1,3 +1,5 @@
+import gc
+
 import pytest
 
 from orchestrator_app.errors import InvalidInput, LeaseLost, Unavailable
@@ -166,3 +168,12 @@ async def test_who_lost_the_run_does_not_end_it(sqlite_world: World, caplog: pyt
     await world.at_rest()
     assert f"run {run_id} was cancelled or taken over" in caplog.text
     assert (await world.runs.get("default", run_id)).summary.state == "RUNNING"
+
+
+async def test_what_is_refused_is_not_reported_as_overlooked(world: World, caplog: pytest.LogCaptureFixture):
+    world.store.failing("record", RuntimeError("a mistake of ours"))
+    run = await world.ended(await world.start(graph([webhook("a")])))
+    await world.at_rest()
+    gc.collect()
+    assert run.summary.state == "FAILED"
+    assert "never retrieved" not in caplog.text
