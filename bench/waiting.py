@@ -48,7 +48,7 @@ def wait5000(effort: Effort) -> Iterator[Figure]:
             idle.append(_idle(running))
             memory.append(memory_mb(running.process.pid))
             resumed.append(_resume(running, addresses))
-            _check(echo)
+            _check(running, echo)
     before = f"before the kill {number(before_mb)} MB, without runs {number(empty_mb)} MB"
     what = f"{RUNS:,} waiting runs"
     yield Figure("wait5000", f"kill -9 to ready, {what}", "s", ready, besides="to within 0.05 s")
@@ -127,8 +127,10 @@ def _until_none(running: Program, *states: str) -> None:
             time.sleep(0.1)
 
 
-def _check(echo: str) -> None:
-    """Each run has made its one call."""
+def _check(running: Program, echo: str) -> None:
+    """Each run has completed, and made its one call."""
+    for run in running.ask("GET", "/runs?status=FAILED&limit=1")["items"]:
+        raise RuntimeError(f"A run failed: {run['failure']}")
     with urlopen(f"{echo}/count") as answer:  # noqa: S310 - an address of our own server
         calls = int(answer.read())
     if calls != RUNS:
