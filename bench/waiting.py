@@ -23,7 +23,6 @@ REST_SECONDS = 5.0
 # Nobody is late by so much unless something is lost.
 MOST_SECONDS = 120.0
 _ACCEPTED = 202
-_OPEN = ("PENDING", "RUNNING", "WAITING")
 
 
 def wait5000(effort: Effort) -> Iterator[Figure]:
@@ -48,13 +47,13 @@ def wait5000(effort: Effort) -> Iterator[Figure]:
             idle.append(_idle(running))
             memory.append(memory_mb(running.process.pid))
             resumed.append(_resume(running, addresses))
-            _check(echo)
+            _check(running, echo)
     before = f"before the kill {number(before_mb)} MB, without runs {number(empty_mb)} MB"
     what = f"{RUNS:,} waiting runs"
     yield Figure("wait5000", f"kill -9 to ready, {what}", "s", ready, besides="to within 0.05 s")
     yield Figure("wait5000", f"memory with {what}", "MB", memory, besides=before)
     yield Figure("wait5000", f"CPU at rest, {what}", "% of a core", idle)
-    yield Figure("wait5000", f"{RUNS // 2:,} callbacks until all have gone on", "s", resumed)
+    yield Figure("wait5000", f"{RUNS // 2:,} callbacks, all accepted", "s", resumed)
 
 
 async def _begin(running: Program, echo: str) -> list[str]:
@@ -66,7 +65,7 @@ async def _begin(running: Program, echo: str) -> list[str]:
     for orchestrator_id in (timers, callbacks):
         address = f"{running.url}/api/v1/orchestrator/{orchestrator_id}/run"
         await _send([post(address, b"{}")] * (RUNS // 2))
-    _until_none(running, "PENDING", "RUNNING")
+    _until_none(running, "PENDING,RUNNING")
     return await asyncio.to_thread(_addresses, running, callbacks)
 
 
@@ -94,11 +93,11 @@ def _idle(running: Program) -> float:
 
 
 def _resume(running: Program, addresses: list[str]) -> float:
-    """Call back, and return how long it took until all of these had gone on; then let the others' time come."""
+    """Call back, and return how long it took until all of that was accepted; then let everything end."""
     begin = time.perf_counter()
     asyncio.run(_send([post(address, b'{"done": true}') for address in addresses]))
     seconds = time.perf_counter() - begin
-    _until_none(running, *_OPEN)
+    _until_none(running, "PENDING,RUNNING,WAITING")
     return seconds
 
 
@@ -117,18 +116,19 @@ async def _send(requests: list[bytes]) -> None:
     await asyncio.gather(*(send(requests[first::CALLERS]) for first in range(CALLERS)))
 
 
-def _until_none(running: Program, *states: str) -> None:
+def _until_none(running: Program, states: str) -> None:
     """Return when no run is in any of these states."""
     deadline = time.monotonic() + MOST_SECONDS
-    for state in states:
-        while running.ask("GET", f"/runs?status={state}&limit=1")["items"]:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"Some runs are still {state}.")
-            time.sleep(0.1)
+    while running.ask("GET", f"/runs?status={states}&limit=1")["items"]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"Some runs are still {states}.")
+        time.sleep(0.1)
 
 
-def _check(echo: str) -> None:
-    """Each run has made its one call."""
+def _check(running: Program, echo: str) -> None:
+    """Each run has completed, and made its one call."""
+    for run in running.ask("GET", "/runs?status=FAILED&limit=1")["items"]:
+        raise RuntimeError(f"A run failed: {run['failure']}")
     with urlopen(f"{echo}/count") as answer:  # noqa: S310 - an address of our own server
         calls = int(answer.read())
     if calls != RUNS:

@@ -7,7 +7,7 @@ broken it prints that story, and the line that repeats it.
 
 import asyncio
 import shutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from itertools import pairwise
@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from orchestrator_app.domain.definition import Definition
-from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
-from orchestrator_app.errors import Conflict, NotFound, OutcomeUnknown, ProviderUnavailable
+from orchestrator_app.errors import Conflict, NotFound
 from orchestrator_app.services.views import NodeRunView, RunDetail
 from orchestrator_app.storage import runs as run_rows
 from orchestrator_app.storage.database import Database, sqlite_url
@@ -38,6 +37,7 @@ from tests.running import (
     wait,
     webhook,
 )
+from tests.weather import Outside
 
 Result = TypeVar("Result")
 
@@ -59,9 +59,9 @@ def an_order() -> Definition:
 
 
 def a_job() -> Definition:
-    """A job outside is polled, then paid."""
+    """Something is paid, then a job outside is begun and polled."""
     job = webhook("job", completion="poll", pollingInterval=INTERVAL_MS, pollingTimeout=HOUR_MS)
-    return graph([job, webhook("pay")], "job pay")
+    return graph([webhook("pay"), job], "pay job")
 
 
 def a_workflow() -> Definition:
@@ -80,15 +80,7 @@ class RunMachine(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.Runner()
         self.database = Database(sqlite_url(database_file()))
-        self.weather = "fair"
-        self.cancels_next_call = False
         self.run_ids: list[str] = []
-        self.tasks: list[asyncio.Task[Any]] = []
-        self.calls: Counter[tuple[str, str]] = Counter()
-        self.called_at: dict[tuple[str, str], int] = {}
-        self.arrived: Counter[tuple[str, str]] = Counter()
-        self.keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-        self.looked: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         self.told: defaultdict[str, list[int]] = defaultdict(list)
         self.accepted: dict[str, int] = {}
         self.ended_runs: dict[str, RunDetail] = {}
@@ -98,40 +90,11 @@ class RunMachine(RuleBasedStateMachine):
 
     async def _open(self) -> None:
         self.world = World(self.database)
-        platform = self.world.platform
-        for node_id in ("ask", "pay", "job", "own", "last"):
-            platform.on_call(node_id, self._called)
-            platform.on_look(node_id, self._looked_at)
+        self.outside = Outside(self.world)
         await self.world.crash()
         self.mortal = MortalWorld(self.world)
         await self.mortal.begin()
         self.orchestrators = [await self.world.keep(kind()) for kind in (an_order, a_job, a_workflow)]
-
-    # --- the world outside ---
-
-    async def _called(self, call: RemoteCall) -> Any:
-        run_id, _, node_id = call.correlation_id.partition(".")
-        self.calls[run_id, node_id] += 1
-        self.called_at[run_id, node_id] = self.world.clock.ms
-        self.keys[run_id, node_id].add(call.idempotency_key)
-        if self.weather == "down":
-            raise ProviderUnavailable("It is down.")
-        self.arrived[run_id, node_id] += 1
-        if self.cancels_next_call:
-            self.cancels_next_call = False
-            self.tasks.append(asyncio.create_task(self.world.runs.cancel(WORKSPACE, run_id)))
-            await asyncio.Event().wait()
-        if self.weather == "unclear":
-            raise OutcomeUnknown("No answer came in time.")
-        return RemoteAnswer("running", remote_id="7") if node_id in {"job", "own"} else {"by": node_id}
-
-    async def _looked_at(self, call: RemoteCall) -> RemoteLook:
-        run_id, _, node_id = call.correlation_id.partition(".")
-        self.looked[run_id, node_id].append(self.world.clock.ms)
-        if self.weather != "fair":
-            raise ProviderUnavailable("It is down.")
-        is_done = node_id == "job" and len(self.looked[run_id, node_id]) >= 3
-        return RemoteLook("completed", {"job": "done"}) if is_done else RemoteLook("running")
 
     # --- the process ---
 
@@ -237,7 +200,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule()
     def cancel_under_way(self) -> None:
         """The next call that arrives is cut by a cancel of its run."""
-        self.cancels_next_call = True
+        self.outside.cancels_next_call = True
 
     @rule(milliseconds=st.sampled_from([1_000, 20_000, 61_000, HOUR_MS, DAY_MS, -20_000, -HOUR_MS, -DAY_MS]))
     def move_the_clock(self, milliseconds: int) -> None:
@@ -250,7 +213,7 @@ class RunMachine(RuleBasedStateMachine):
 
     @rule(weather=st.sampled_from(["fair", "down", "unclear"]))
     def change_the_weather(self, weather: str) -> None:
-        self.weather = weather
+        self.outside.weather = weather
 
     @rule()
     def crash(self) -> None:
@@ -260,7 +223,7 @@ class RunMachine(RuleBasedStateMachine):
     @rule(
         when=st.sampled_from(["before", "after"]),
         what=st.sampled_from(["a write", "a call", "a look"]),
-        more=st.integers(0, 3),
+        more=st.integers(0, 2),
     )
     def crash_soon(self, when: str, what: str, more: int) -> None:
         """The process dies at one of the next writes, calls or looks, before or after it."""
@@ -276,13 +239,13 @@ class RunMachine(RuleBasedStateMachine):
             self.world.database = kept
 
     async def _check(self) -> None:
-        for key, keys in self.keys.items():
+        for key, keys in self.outside.keys.items():
             assert len(keys) == 1, f"{key} sent several idempotency keys"
-            assert key[1] in IDEMPOTENT or self.arrived[key] <= 1, f"{key} was called again"
-        for key, times in self.looked.items():
+            assert key[1] in IDEMPOTENT or self.outside.arrived[key] <= 1, f"{key} was called again"
+        for key, times in self.outside.looked.items():
             for before, after in pairwise(times):
                 # The last look is at the deadline, however soon that is.
-                is_last = after >= self.called_at[key] + HOUR_MS
+                is_last = after >= self.outside.called_at[key] + HOUR_MS
                 assert is_last or after - before >= INTERVAL_MS * 0.9, f"{key} was looked at early"
         for run_id in self.run_ids:
             await self._check_run(await self.mortal.witness.get(WORKSPACE, run_id))
@@ -296,7 +259,10 @@ class RunMachine(RuleBasedStateMachine):
             for before, after in pairwise(view.attempts):
                 assert after.started_date >= (before.next_try_at or 0), f"{key} was tried again early"
             if view.state in END_STATES:
-                assert self.ended_nodes.setdefault(key, (view, self.calls[key])) == (view, self.calls[key])
+                assert self.ended_nodes.setdefault(key, (view, self.outside.calls[key])) == (
+                    view,
+                    self.outside.calls[key],
+                )
                 self._check_end(key, view, tokens.get(view.node_id, []))
         if run.summary.state in ENDS:
             frozen = replace(run, logs=())  # what the platforms say of a stop is still told
@@ -323,13 +289,12 @@ class RunMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             if not self.is_broken:
-                self.weather, self.cancels_next_call = "fair", False
+                self.outside.weather, self.outside.cancels_next_call = "fair", False
                 for run_id in self.run_ids:
                     self._do(self._end(run_id))
         finally:
             self.loop.run(self.mortal.crash())
-            for task in self.tasks:
-                assert task.cancelled() or task.exception() is None
+            self.outside.check_cancels()
             self.database.close()
             self.loop.close()
 
