@@ -27,10 +27,8 @@ class WorkerProcess:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+            self.kill()
+        self.close()
 
     def start(self) -> None:
         """Start it and wait until it takes runs."""
@@ -55,6 +53,11 @@ class WorkerProcess:
         """Kill it as a power cut would."""
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        """Read no more of what it says, once it has ended."""
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def hold(self) -> None:
         """Let it do nothing, as a machine that is asleep."""
