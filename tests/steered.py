@@ -71,7 +71,7 @@ class Platform:
     """The world outside, in memory: a gateway that notes every call and look, and does what the test says.
 
     Calls are told apart by their workflow id, which ``tests.running.webhook`` sets to the node's id. Without a script
-    a call is answered with its own body.
+    a call is answered with its own body, and a look finds what was answered going on.
     """
 
     def __init__(self) -> None:
@@ -86,6 +86,7 @@ class Platform:
         self.most_at_once = 0
         self._scripts: dict[tuple[str, str], Sequence[Step]] = {}
         self._played: Counter[tuple[str, str]] = Counter()
+        self._answered: set[str] = set()
         self._news = asyncio.Event()
 
     def on_call(self, workflow_id: str, *steps: Step) -> None:
@@ -145,12 +146,15 @@ class Platform:
             raise
         finally:
             self.at_once -= 1
+        self._answered.add(call.correlation_id)
         return given if isinstance(given, RemoteAnswer) else RemoteAnswer("completed", given)
 
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         self.looks.append((call, memo))
         self._news.set()
-        given = await self._play("poll", call, RemoteLook("running"))
+        is_known = call.correlation_id in self._answered
+        otherwise = RemoteLook("running") if is_known else RemoteLook("unknown", is_certain=False)
+        given = await self._play("poll", call, otherwise)
         return given if isinstance(given, RemoteLook) else RemoteLook("completed", given)
 
     async def called_back(

@@ -22,6 +22,21 @@ MAX_UNKNOWN_LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """While it is not even known whether the execution exists: its call got no answer.
+
+    Attributes:
+        failure: Why the outcome of the call is not known.
+        until: When to give up; UTC epoch milliseconds.
+        is_first: Whether no earlier attempt carried the same correlation id.
+    """
+
+    failure: Failure
+    until: int
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """What a waiting node remembers of its execution outside; it is on disk as the node's memo.
 
@@ -41,6 +56,7 @@ class Watch:
         says: What the last look said.
         result: The end as a look saw it.
         failure: Why there is nothing more to look at.
+        search: There until the execution is found, when the answer of its call never came.
     """
 
     call: RemoteCall
@@ -58,6 +74,7 @@ class Watch:
     says: str = ""
     result: RemoteLook | None = None
     failure: Failure | None = None
+    search: Search | None = None
 
     @property
     def is_fallback(self) -> bool:
@@ -71,7 +88,7 @@ class Watch:
 
     def first_look(self, now: int, jitter: float) -> int:
         """When to look for the first time, or anew."""
-        return min(_after(now, self.interval_ms, jitter), max(now, self.deadline))
+        return min(look_after(now, self.interval_ms, jitter), max(now, self.deadline))
 
     def as_json(self) -> JsonObject:
         """The memo of the node."""
@@ -98,12 +115,18 @@ class Watch:
             }
         if self.failure is not None:
             kept["failure"] = self.failure.as_json()
+        if self.search is not None:
+            kept["search"] = {
+                "failure": self.search.failure.as_json(),
+                "until": self.search.until,
+                "isFirst": self.search.is_first,
+            }
         return kept
 
     @classmethod
     def from_json(cls, kept: dict[str, Any], *, callback_token: str = "") -> "Watch":
         """Read back what ``as_json`` made; the token is no part of it."""
-        result, failure = kept.get("result"), kept.get("failure")
+        result, failure, search = kept.get("result"), kept.get("failure"), kept.get("search")
         return cls(
             call=RemoteCall.from_reduced(kept["call"], callback_token=callback_token),
             memo=kept["memo"],
@@ -129,6 +152,9 @@ class Watch:
                 is_certain=result["isCertain"],
             ),
             failure=None if failure is None else Failure.from_json(failure),
+            search=None
+            if search is None
+            else Search(Failure.from_json(search["failure"]), search["until"], search["isFirst"]),
         )
 
 
@@ -181,7 +207,7 @@ def after_look(watch: Watch, look: RemoteLook, now: int, jitter: float) -> Seen:
     if watch.is_fallback and now >= next_watch.deadline:
         return Seen(next_watch, None)
     grown = min(int(watch.interval_ms * GROWTH), watch.most_interval_ms)
-    look_at = min(_after(now, watch.interval_ms, jitter), next_watch.deadline)
+    look_at = min(look_after(now, watch.interval_ms, jitter), next_watch.deadline)
     is_news = look.message != watch.says
     return Seen(
         replace(next_watch, interval_ms=grown),
@@ -235,7 +261,7 @@ def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: in
     if not watch.is_fallback and (not error.retryable or now - since > MAX_OUTAGE_MS):
         return Seen(replace(watch, failure=failure), None, is_news=True)
     is_first = watch.outage_since is None
-    look_at = _after(now, watch.interval_ms, jitter)
+    look_at = look_after(now, watch.interval_ms, jitter)
     if isinstance(error, ProviderBusy) and error.retry_after_seconds is not None:
         look_at = max(look_at, now + int(error.retry_after_seconds * 1000))
     if watch.is_fallback:
@@ -256,5 +282,6 @@ def remote_failure(state: str, message: str, detail: JsonObject) -> Failure:
     )
 
 
-def _after(now: int, interval_ms: int, jitter: float) -> int:
+def look_after(now: int, interval_ms: int, jitter: float) -> int:
+    """When the pause that follows a look is over."""
     return now + int(interval_ms * (1 + jitter))

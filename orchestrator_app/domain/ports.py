@@ -14,12 +14,13 @@ from orchestrator_app.errors import ProviderError
 
 @dataclass(slots=True)
 class NodeRecord:
-    """What is on disk about one node of a run."""
+    """What is on disk about one node of a run; ``attempt_began_at`` is there while the attempt is open."""
 
     node_id: str
     state: NodeState
     attempt: int = 0
     attempt_is_open: bool = False
+    attempt_began_at: int = 0
     input: JsonValue = None
     output: JsonValue = None
     handles: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_
 from orchestrator_app.runner.handlers.registry import handler_for
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
 from orchestrator_app.runner.notes import Superseded
+from orchestrator_app.runner.reconciliation import search_for
 from orchestrator_app.runner.sizes import check_output
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class NodeWork:
         self._facts: list[Fact] = []
         self._status_code: int | None = None
         self._response: JsonObject | None = None
+        self._unclear: Failure | None = None
 
     async def proceed(self) -> None:
         """Work; whatever happens to the node is committed, and only what happens to the run is raised."""
@@ -76,19 +78,31 @@ class NodeWork:
             self._fail_or_retry(unexpected(reference))
 
     async def _outcome(self) -> Outcome:
-        if self._has_open_attempt:
-            called_back = await self._called_back()
-            if called_back is not None:
-                return called_back
-            self._take_up_interrupted_attempt()
-        was_parked = self._record.state is NodeState.WAITING and self._record.wait_reason != "retry"
         try:
+            if self._has_open_attempt:
+                called_back = await self._called_back()
+                if called_back is not None:
+                    return called_back
+                self._take_up_interrupted_attempt()
+            was_parked = self._record.state is NodeState.WAITING and self._record.wait_reason != "retry"
             return await self._work(is_resumed=was_parked)
-        except OutcomeUnknown:
-            called_back = await self._called_back()
-            if called_back is None:
+        except OutcomeUnknown as error:
+            outcome = await self._called_back() or await self._search(error)
+            if outcome is None:
                 raise
-            return called_back
+            return outcome
+
+    async def _search(self, error: OutcomeUnknown) -> Outcome | None:
+        """Let the platform tell what became of a call that must not be made again, where it can."""
+        if is_idempotent(self._node) or not self._has_open_attempt:
+            return None
+        self._unclear = failure_of(error)
+        return await search_for(
+            self._context(is_resumed=False),
+            self._unclear,
+            attempt=self._record.attempt,
+            began_at=self._record.attempt_began_at,
+        )
 
     async def _called_back(self) -> Outcome | None:
         """The outcome of a call without an answer whose workflow has called back: so the call did arrive."""
@@ -189,7 +203,7 @@ class NodeWork:
             AttemptStarted(self._node.id, number, request, now),
         ]
         await self._commit(facts)
-        self._record.attempt = number
+        self._record.attempt, self._record.attempt_began_at = number, now
         self._record.state = NodeState.RUNNING
         self._record.wait_reason, self._record.wake_at = None, None
         self._has_open_attempt = True
@@ -216,7 +230,7 @@ class NodeWork:
         if isinstance(outcome, Done):
             check_output(outcome.output)
         now = self._clock.now()
-        facts = [*self._take_facts(), *self._attempt_end(now)]
+        facts = [*self._take_facts(), *self._attempt_end(now, self._unclear)]
         if isinstance(outcome, Parked):
             facts = [*self._start_facts(now), *facts]
             facts.append(

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from orchestrator_app.domain.looks import JITTER, Seen, Watch, after_look, after_miss
 from orchestrator_app.domain.ports import Clock, Dispatcher, DueLook, LookStore, ProviderGateway
+from orchestrator_app.domain.reconciliation import after_missed_search, after_search
 from orchestrator_app.domain.remote import RemoteLook
 from orchestrator_app.domain.scope import Scope
 from orchestrator_app.errors import OrchestratorError, ProviderBusy, ProviderUnavailable, Unavailable
@@ -211,10 +212,15 @@ class Poller:
             log.exception("a look for node %s of run %s broke (%s)", due.node_id, due.run_id, reference)
             error = unexpected(reference)
         else:
-            return after_look(watch, look, self._clock.now(), _jitter())
+            now = self._clock.now()
+            if watch.search is not None:
+                return after_search(watch, watch.search, look, now, _jitter())
+            return after_look(watch, look, now, _jitter())
         now = self._clock.now()
         if isinstance(error, ProviderBusy) and error.retry_after_seconds is not None:
             queue.pause(now + int(error.retry_after_seconds * 1000))
+        if watch.search is not None:
+            return after_missed_search(watch, watch.search, error, now, _jitter())
         return after_miss(watch, error, failure_of(error), now, _jitter())
 
     async def _judged(self, watch: Watch, look: RemoteLook) -> RemoteLook:

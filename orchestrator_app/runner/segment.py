@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator_app.domain.definition import Node
@@ -55,10 +54,6 @@ class Segment:
         self.graph = Graph(run.definition)
         self.progress: dict[str, Progress] = {}
         self.records: dict[str, NodeRecord] = run.nodes
-        # Nodes that begin anew go on with the numbers of their attempts.
-        self._anew = {
-            key: replace(known) for key, known in run.nodes.items() if known.state is NodeState.PENDING
-        }
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
         self._nudged: asyncio.Task[bool] | None = None
@@ -354,8 +349,6 @@ class Segment:
         for node_id in node_ids:
             self.records.pop(node_id, None)
             self.progress.pop(node_id, None)
-            if node_id in self._anew:
-                self._learn(node_id, replace(self._anew[node_id]))
 
     def learn(self, record: NodeRecord) -> None:
         """A node's new state, after it was committed."""

@@ -70,7 +70,7 @@ _NODES = text(
     "SELECT node_id, state, attempt, input, output, handles, failure, wait_reason, wake_at, memo, started_date,"
     " ended_date FROM node_run WHERE run_id = :id"
 )
-_OPEN_ATTEMPTS = text("SELECT node_id, number FROM attempt WHERE run_id = :id AND ended_date IS NULL")
+_OPEN_ATTEMPTS = text("SELECT node_id, started_date FROM attempt WHERE run_id = :id AND ended_date IS NULL")
 _WAITS = text(
     "SELECT id, node_id, number, token_sealed, body, received_date FROM callback_wait WHERE run_id = :id ORDER BY id"
 )
@@ -258,7 +258,9 @@ class SqlCheckpointStore:
 
 
 def _nodes(connection: Connection, run_id: str) -> dict[str, NodeRecord]:
-    open_attempts = {row.node_id for row in connection.execute(_OPEN_ATTEMPTS, {"id": run_id})}
+    open_attempts = {
+        row.node_id: row.started_date for row in connection.execute(_OPEN_ATTEMPTS, {"id": run_id})
+    }
     nodes: dict[str, NodeRecord] = {}
     for row in connection.execute(_NODES, {"id": run_id}):
         failure = payloads.loads(row.failure)
@@ -267,6 +269,7 @@ def _nodes(connection: Connection, run_id: str) -> dict[str, NodeRecord]:
             state=NodeState(row.state),
             attempt=row.attempt,
             attempt_is_open=row.node_id in open_attempts,
+            attempt_began_at=open_attempts.get(row.node_id, 0),
             input=payloads.fetch(connection, run_id, row.input),
             output=payloads.fetch(connection, run_id, row.output),
             handles=tuple(payloads.loads(row.handles) or ()),

@@ -49,6 +49,7 @@ async def test_a_flow_that_fails_fails_its_node(sqlite_world: World):
 
 
 async def test_a_question_is_never_asked_twice(sqlite_world: World):
+    sqlite_world.platform.can -= {"poll"}
     sqlite_world.platform.on_call("f", OutcomeUnknown("No answer."))
     run = await sqlite_world.run(
         graph([node("a", "LocalFlow", flowId="f", baseURL="http://x", question="Hi")])

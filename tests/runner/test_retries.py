@@ -88,6 +88,7 @@ async def test_the_pause_that_a_platform_asks_for_is_kept(sqlite_world: World):
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_a_call_with_an_unclear_outcome_is_never_repeated(world: World, method: str):
+    world.platform.can -= {"poll"}
     world.platform.on_call("a", OutcomeUnknown("No answer came."), {})
     run = await world.run(graph([webhook("a", method=method, retryDelay=1)]))
     assert len(world.platform.calls) == 1
@@ -106,6 +107,7 @@ async def test_a_call_that_may_be_repeated_is(sqlite_world: World, config: dict[
 
 
 async def test_the_user_may_forbid_to_repeat_a_get(sqlite_world: World):
+    sqlite_world.platform.can -= {"poll"}
     sqlite_world.platform.on_call("a", OutcomeUnknown("No answer came."))
     await sqlite_world.run(graph([webhook("a", method="GET", idempotent=False)]))
     assert len(sqlite_world.platform.calls) == 1

@@ -142,7 +142,13 @@ async def test_a_claim_brings_everything_that_is_known(journal: Journal):
             started_at=1_001,
         ),
         "b": NodeRecord(
-            "b", NodeState.RUNNING, attempt=1, attempt_is_open=True, input={"b": 1}, started_at=1_005
+            "b",
+            NodeState.RUNNING,
+            attempt=1,
+            attempt_is_open=True,
+            attempt_began_at=1_006,
+            input={"b": 1},
+            started_at=1_005,
         ),
         "c": NodeRecord(
             "c",

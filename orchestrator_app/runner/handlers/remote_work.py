@@ -140,6 +140,8 @@ class RemoteHandler(ABC):
         arrived = next((wait for wait in context.waits if wait.has_arrived), None)
         if arrived is not None:
             return await self._take_callback(context, arrived, watch or self._interrupted(context, token))
+        if watch is not None and watch.search is not None:
+            raise failed(watch.search.failure)
         raise NodeFailed(
             f"The workflow was started but did not call back within {context.milliseconds('callbackTimeout')} ms.",
             code="callback_timeout",

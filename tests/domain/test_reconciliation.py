@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import pytest
+
+from orchestrator_app.domain.looks import MAX_UNKNOWN_LOOKS, Search, Watch
+from orchestrator_app.domain.reconciliation import (
+    SEARCH_INTERVAL_MS,
+    SEARCH_MS,
+    after_missed_search,
+    after_search,
+)
+from orchestrator_app.domain.remote import RemoteCall, RemoteLook
+from orchestrator_app.domain.runs import Failure
+from orchestrator_app.errors import CredentialRefused, ProviderBusy, ProviderUnavailable
+
+NOW = 1_700_000_000_000
+LOST = Failure("outcome_unknown", "No answer came.", "Look there.", {"provider": "n8n"})
+SEARCH = Search(LOST, until=NOW + SEARCH_MS, is_first=True)
+WATCH = Watch(
+    RemoteCall("n8n", "c", "w", completion="poll", correlation_id="run.a"),
+    {},
+    interval_ms=SEARCH_INTERVAL_MS,
+    most_interval_ms=30_000,
+    deadline=NOW + 60_000,
+    search=SEARCH,
+)
+NOT_SEEN = RemoteLook("running", message="Not seen yet.", is_certain=False, memo={"misses": 1})
+UNKNOWN = RemoteLook("unknown", is_certain=False)
+
+
+def test_a_search_outlives_the_process():
+    assert Watch.from_json(WATCH.as_json(), callback_token="") == replace(
+        WATCH, call=replace(WATCH.call, is_idempotent=True)
+    )
+
+
+@pytest.mark.parametrize("look", [NOT_SEEN, UNKNOWN, RemoteLook("completed", {"n": 1}, is_certain=False)])
+def test_what_is_not_certainly_the_call_is_looked_for_again_until_the_time_is_over(look: RemoteLook):
+    watch, now, looks = WATCH, NOW + SEARCH_INTERVAL_MS, 0
+    while True:
+        seen = after_search(watch, SEARCH, look, now, 0)
+        looks += 1
+        if seen.look_at is None:
+            break
+        assert (seen.says, seen.is_news, seen.watch.is_over) == ("", False, False)
+        watch, now = seen.watch, seen.look_at
+    assert (now, looks) == (NOW + SEARCH_MS, 7)
+    assert looks > MAX_UNKNOWN_LOOKS
+    assert seen.watch.failure == replace(
+        LOST, message="No answer came. It was looked for on n8n and not found."
+    )
+    assert seen.is_news
+
+
+def test_an_execution_that_goes_on_is_watched_from_then_on():
+    look = RemoteLook("running", remote_id="77", link="https://n8n/77", memo={"execution": "77"})
+    seen = after_search(WATCH, SEARCH, look, NOW, 0)
+    assert (seen.watch.search, seen.watch.remote_id, seen.watch.memo) == (None, "77", {"execution": "77"})
+    assert (seen.look_at, seen.is_news) == (NOW + SEARCH_INTERVAL_MS, True)
+    assert seen.says == (
+        "The call that got no answer was found on n8n: execution 77 https://n8n/77 (running)."
+    )
+
+
+def test_an_execution_that_has_ended_gives_its_result():
+    look = RemoteLook("completed", {"n": 1}, message="It took long.")
+    seen = after_search(WATCH, SEARCH, look, NOW, 0)
+    assert (seen.watch.result, seen.look_at) == (look, None)
+    assert seen.says == (
+        "The call that got no answer was found on n8n: its execution (completed). It took long."
+    )
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_bad_end_counts_only_when_no_earlier_attempt_can_be_meant(state: str):
+    look = RemoteLook(state, message="It broke.", remote_id="77")  # pyright: ignore[reportArgumentType]
+    first = after_search(WATCH, SEARCH, look, NOW, 0).watch.failure
+    assert first is not None
+    assert first.code == f"remote_{state}"
+    again = replace(SEARCH, is_first=False)
+    watch = replace(WATCH, search=again)
+    seen = after_search(watch, again, look, NOW, 0)
+    assert (seen.watch.failure, seen.watch.search) == (None, again)
+    assert after_search(watch, again, RemoteLook("completed", 1), NOW, 0).watch.result is not None
+
+
+def test_a_platform_that_is_away_is_asked_again_while_there_is_time():
+    down = ProviderUnavailable("It is down.")
+    seen = after_missed_search(WATCH, SEARCH, down, NOW, 0)
+    assert (seen.look_at, seen.watch.is_over, seen.watch.search) == (NOW + SEARCH_INTERVAL_MS, False, SEARCH)
+    seen = after_missed_search(WATCH, SEARCH, down, NOW + SEARCH_MS, 0)
+    assert seen.watch.failure == replace(
+        LOST, message="No answer came. It could not be looked for on n8n: It is down."
+    )
+
+
+def test_a_busy_platform_is_asked_when_it_says_but_not_after_the_time_is_over():
+    busy = ProviderBusy("Wait.", retry_after_seconds=10)
+    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + 10_000
+    busy = ProviderBusy("Wait.", retry_after_seconds=3_600)
+    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + SEARCH_MS
+    busy = ProviderBusy("Wait.")
+    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + SEARCH_INTERVAL_MS
+
+
+def test_a_platform_that_refuses_to_tell_is_not_asked_again():
+    seen = after_missed_search(WATCH, SEARCH, CredentialRefused("The key is wrong."), NOW, 0)
+    assert seen.look_at is None
+    assert seen.watch.failure is not None
+    assert seen.watch.failure.code == "outcome_unknown"
+    assert seen.watch.failure.message.endswith("It could not be looked for on n8n: The key is wrong.")
