@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.remote import RemoteCall, RemoteLook
 from orchestrator_app.domain.runs import Failure, LogLevel
-from orchestrator_app.errors import OrchestratorError, ProviderBusy
+from orchestrator_app.errors import OrchestratorError, ProviderBusy, UnreadableAnswer
 
 # Jitter keeps many runs that were started together from asking together for ever.
 JITTER = 0.1
@@ -255,10 +255,10 @@ def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: in
         jitter: Drawn at random from -JITTER to JITTER.
     """
     since = watch.outage_since if watch.outage_since is not None else now
-    if watch.is_fallback and not error.retryable:
+    if watch.is_fallback and not _may_pass(error):
         says = f"It is not looked at any more, only the callback is awaited: {error.message}"
         return Seen(watch, None, says=says, level="warning", is_news=True)
-    if not watch.is_fallback and (not error.retryable or now - since > MAX_OUTAGE_MS):
+    if not watch.is_fallback and (not _may_pass(error) or now - since > MAX_OUTAGE_MS):
         return Seen(replace(watch, failure=failure), None, is_news=True)
     is_first = watch.outage_since is None
     look_at = look_after(now, watch.interval_ms, jitter)
@@ -269,6 +269,11 @@ def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: in
         return Seen(watch, look_at if look_at < watch.deadline else None)
     says = f"Polling goes on although a look failed: {error.message}" if is_first else ""
     return Seen(replace(watch, outage_since=since), look_at, says=says, level="warning", is_news=is_first)
+
+
+def _may_pass(error: OrchestratorError) -> bool:
+    """Whether a later look may see more. A web page instead of data is what many servers show while they are mended."""
+    return error.retryable or isinstance(error, UnreadableAnswer)
 
 
 def remote_failure(state: str, message: str, detail: JsonObject) -> Failure:

@@ -12,7 +12,13 @@ from orchestrator_app.domain.looks import (
 )
 from orchestrator_app.domain.remote import RemoteCall, RemoteLook
 from orchestrator_app.domain.runs import Failure
-from orchestrator_app.errors import OrchestratorError, ProviderBusy, ProviderRefused, ProviderUnavailable
+from orchestrator_app.errors import (
+    OrchestratorError,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    UnreadableAnswer,
+)
 
 NOW = 1_700_000_000_000
 RUNNING = RemoteLook("running", memo={"id": 1})
@@ -144,6 +150,14 @@ def test_a_clock_set_back_during_an_outage_brings_the_deadline_no_nearer():
     back = after_look(down.watch, RUNNING, NOW - 86_400_000, 0)
     assert back.watch.deadline == WATCH.deadline
     assert back.watch.failure is None
+
+
+def test_a_web_page_instead_of_data_is_an_outage_while_something_is_looked_at():
+    page = UnreadableAnswer("It answered with a web page.")
+    seen = missed(WATCH, page)
+    assert (seen.watch.failure, seen.watch.outage_since) == (None, NOW)
+    too_long = replace(WATCH, outage_since=NOW - MAX_OUTAGE_MS - 1)
+    assert missed(too_long, page).watch.failure == Failure(page.code, page.message)
 
 
 def test_an_outage_without_end_and_a_refusal_are_ends():
