@@ -19,6 +19,7 @@ from orchestrator_app.runner.engine import Engine, EngineParts
 from orchestrator_app.runner.evaluator import Evaluator
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.runner.poller import Poller
+from orchestrator_app.runner.queue import RunQueue
 from orchestrator_app.runner.rendering import Renderer
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security import tokens
@@ -33,6 +34,7 @@ from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.example import create_example
 from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.services.health import Health
+from orchestrator_app.services.orchestrator_settings import OrchestratorSettings, secret_row
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.storage import migrations
@@ -41,6 +43,7 @@ from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database, database_url
 from orchestrator_app.storage.looks import SqlLookStore
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.queue import SqlRunQueueStore
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +99,9 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     def unseal(sealed: str, wait_id: str) -> str:
         return vault.open_sealed(sealed, row=f"callback_wait|token|{wait_id}")
 
+    def unseal_secret(sealed: str, orchestrator_id: str) -> str:
+        return vault.open_sealed(sealed, row=secret_row(orchestrator_id))
+
     def callback_url(run_id: str, token: str) -> str:
         return f"{settings.base_url}{CALLBACK_PATH}/{run_id}?token={token}"
 
@@ -105,7 +111,13 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
         hub.publish(Change("run", workspace_id, run_id, seq, orchestrator_id, is_end))
 
     store = SqlCheckpointStore(
-        database, seal=seal, unseal=unseal, token_hash=tokens.token_hash, changed=changed, now=clock.now
+        database,
+        seal=seal,
+        unseal=unseal,
+        token_hash=tokens.token_hash,
+        changed=changed,
+        now=clock.now,
+        deadline_ms=settings.run_deadline_ms,
     )
     dispatcher = LocalDispatcher(store, clock, concurrency=settings.run_concurrency)
     connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
@@ -130,6 +142,7 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
     application = Application(
         settings=settings,
         orchestrators=Orchestrators(database, hub, now=clock.now, new_id=tokens.new_id),
+        orchestrator_settings=OrchestratorSettings(database, vault, hub, now=clock.now),
         drafts=Drafts(database, now=clock.now),
         runs=Runs(
             database,
@@ -140,23 +153,34 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
             stops=stops,
             now=clock.now,
             new_id=tokens.new_id,
+            deadline_ms=settings.run_deadline_ms,
         ),
-        callbacks=Callbacks(database, dispatcher, hub, token_hash=tokens.token_hash, now=clock.now),
+        callbacks=Callbacks(
+            database,
+            dispatcher,
+            hub,
+            token_hash=tokens.token_hash,
+            unseal_secret=unseal_secret,
+            now=clock.now,
+        ),
         connections=connections,
         catalog=Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep),
         health=Health(database, dispatcher),
         hub=hub,
         engine=engine,
     )
+    queue = RunQueue(SqlRunQueueStore(database), dispatcher, hub)
     watch = ConnectionWatch(database, providers, connections, clock)
     await evaluator.start()
     if settings.enabled:
         await engine.start()
+        queue.start()
         watch.start()
     try:
         yield application
     finally:
         await _in_time(watch.stop())
+        await _in_time(queue.stop())
         await engine.stop(STOP_GRACE_SECONDS)
         closing = [
             application.drafts.close(),

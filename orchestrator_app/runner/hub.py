@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 EventKind = Literal["run", "orchestrator", "connection", "workflows"]
@@ -38,14 +38,18 @@ class Subscription:
 
     def offer(self, change: Change) -> None:
         """Keep the change if this reader cares for it."""
-        if change.workspace_id != self._workspace_id:
+        if self._workspace_id not in {"", change.workspace_id}:
             return
         if self._run_id and change.id != self._run_id:
             return
         if self._orchestrator_id and self._orchestrator_id not in {change.orchestrator_id, change.id}:
             return
         key = (change.kind, change.id)
-        if key in self._pending or len(self._pending) < PENDING_LIMIT:
+        earlier = self._pending.get(key)
+        if earlier is not None and earlier.is_end:
+            # What is still noted about a run that has ended must not hide its end.
+            change = replace(change, is_end=True)
+        if earlier is not None or len(self._pending) < PENDING_LIMIT:
             self._pending[key] = change
         self._event.set()
 
@@ -82,7 +86,10 @@ class Hub:
     async def subscribe(
         self, workspace_id: str, *, run_id: str = "", orchestrator_id: str = ""
     ) -> AsyncGenerator[Subscription]:
-        """Listen to a workspace's changes, or only to those of one run or of one orchestrator and its runs."""
+        """Listen to a workspace's changes, or only to those of one run or of one orchestrator and its runs.
+
+        An empty workspace stands for all of them.
+        """
         subscription = Subscription(workspace_id, run_id=run_id, orchestrator_id=orchestrator_id)
         self._subscriptions.add(subscription)
         try:

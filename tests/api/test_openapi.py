@@ -35,6 +35,11 @@ GET    {ROOT}/runs/{{runId}}
 GET    {ROOT}/runs/{{runId}}/events
 POST   {ROOT}/runs/{{runId}}/cancel
 POST   {ROOT}/runs/{{runId}}/rerun
+GET    {ROOT}/queue
+GET    {ROOT}/{{id}}/settings
+PUT    {ROOT}/{{id}}/settings
+POST   {ROOT}/{{id}}/signing-secret
+DELETE {ROOT}/{{id}}/signing-secret
 POST   {ROOT}/callback
 POST   {ROOT}/callback/{{runId}}
 GET    {ROOT}/providers
