@@ -25,7 +25,7 @@ from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.services.views import AttemptView, NodeRunView, RunDetail, RunSummary
-from orchestrator_app.storage import runs as run_rows
+from orchestrator_app.storage import callbacks as callback_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.looks import SqlLookStore
@@ -277,7 +277,7 @@ class World:
 
     async def tokens_of(self, run_id: str) -> dict[str, list[str]]:
         """The callback tokens of a run's nodes, oldest first."""
-        waits = await self.database.read(lambda connection: run_rows.waits(connection, run_id))
+        waits = await self.database.read(lambda connection: callback_rows.waits(connection, run_id))
         found: dict[str, list[str]] = {}
         for row in waits:
             found.setdefault(row.node_id, []).append(unseal(row.token_sealed, row.id))

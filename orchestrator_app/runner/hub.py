@@ -36,9 +36,14 @@ class Subscription:
         self._pending: dict[tuple[str, str], Change] = {}
         self._event = asyncio.Event()
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it is for the changes of all workspaces."""
+        return not self._workspace_id
+
     def offer(self, change: Change) -> None:
         """Keep the change if this reader cares for it."""
-        if self._workspace_id not in {"", change.workspace_id}:
+        if not self.is_for_all and change.workspace_id != self._workspace_id:
             return
         if self._run_id and change.id != self._run_id:
             return
@@ -74,8 +79,8 @@ class Hub:
 
     @property
     def subscribers(self) -> int:
-        """How many readers listen."""
-        return len(self._subscriptions)
+        """How many readers listen to a workspace; who listens to all of them is a part of the program itself."""
+        return sum(not subscription.is_for_all for subscription in self._subscriptions)
 
     def publish(self, change: Change) -> None:
         """Tell every reader; must be called on the event loop's thread."""

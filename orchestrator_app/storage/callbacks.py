@@ -36,6 +36,24 @@ _LOG = text(
     "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
     " VALUES (:run_id, :seq, 0, :node_id, 'info', 'A callback arrived.', :now)"
 )
+_WAITS = text(
+    "SELECT id, node_id, number, token_sealed, received_date, closed_date, created_date, body FROM callback_wait"
+    " WHERE run_id = :id ORDER BY node_id, number"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRow:
+    """A callback token of a run, and what arrived on it."""
+
+    id: str
+    node_id: str
+    number: int
+    token_sealed: str
+    received_date: int | None
+    closed_date: int | None
+    created_date: int
+    body: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +108,14 @@ def signing_secret(connection: Connection, run_id: str) -> SigningSecret | None:
     """The secret with which callbacks for this run must be signed; None when they need no signature."""
     row = connection.execute(_SIGNING_SECRET, {"run_id": run_id}).one_or_none()
     return None if row is None else SigningSecret(*row)
+
+
+def waits(connection: Connection, run_id: str) -> list[WaitRow]:
+    """The callback tokens of a run, each node's in their order."""
+    return [
+        WaitRow(*row[:-1], body=payloads.fetch(connection, run_id, row.body))
+        for row in connection.execute(_WAITS, {"id": run_id}).all()
+    ]
 
 
 def receive(

@@ -85,10 +85,6 @@ _ATTEMPTS = text(
     " FROM attempt WHERE run_id = :id ORDER BY node_id, number"
 )
 _LOGS = text("SELECT at, level, message, node_id FROM run_log WHERE run_id = :id ORDER BY seq, number")
-_WAITS = text(
-    "SELECT id, node_id, number, token_sealed, received_date, closed_date FROM callback_wait"
-    " WHERE run_id = :id ORDER BY node_id, number"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +158,6 @@ class LogRow:
     level: str
     message: str
     node_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class WaitRow:
-    """A callback token of a run."""
-
-    id: str
-    node_id: str
-    number: int
-    token_sealed: str
-    received_date: int | None
-    closed_date: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,8 +376,3 @@ def attempts(connection: Connection, run_id: str) -> list[AttemptRow]:
 def logs(connection: Connection, run_id: str) -> list[LogRow]:
     """Its log, in order."""
     return [LogRow(*row) for row in connection.execute(_LOGS, {"id": run_id})]
-
-
-def waits(connection: Connection, run_id: str) -> list[WaitRow]:
-    """Its callback tokens."""
-    return [WaitRow(*row) for row in connection.execute(_WAITS, {"id": run_id})]
