@@ -65,12 +65,20 @@ class Settings(BaseSettings):
         description="redis:// URL where several serving processes keep the state of open pages. Empty: in memory.",
     )
     node_concurrency: int = Field(default=10, ge=1, description="Nodes of one run that work at once.")
+    run_deadline: int | None = Field(
+        default=None, ge=1, description="Seconds after which a run is ended. Empty: no deadline."
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body, in bytes.")
 
     @field_validator("allowed_hosts", "network_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [item for item in re.split(r"[\s,]+", value) if item] if isinstance(value, str) else value
+
+    @field_validator("run_deadline", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object) -> object:
+        return None if value == "" else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -98,6 +106,11 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """Where callbacks arrive, without a slash at the end."""
         return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+    @property
+    def run_deadline_ms(self) -> int | None:
+        """How long a run may take whose orchestrator does not say it."""
+        return None if self.run_deadline is None else self.run_deadline * 1000
 
     @property
     def allowed_origins(self) -> list[str]:

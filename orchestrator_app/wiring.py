@@ -22,6 +22,7 @@ from orchestrator_app.runner.engine import Engine, EngineParts
 from orchestrator_app.runner.evaluator import Evaluator
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.runner.poller import Poller
+from orchestrator_app.runner.queue import RunQueue
 from orchestrator_app.runner.rendering import Renderer
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security import tokens
@@ -37,6 +38,7 @@ from orchestrator_app.services.example import create_example
 from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.services.health import Health
 from orchestrator_app.services.interventions import Interventions
+from orchestrator_app.services.orchestrator_settings import OrchestratorSettings, secret_row
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.storage import migrations, run_queue
@@ -45,6 +47,7 @@ from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database, database_url
 from orchestrator_app.storage.looks import SqlLookStore
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.queue import SqlRunQueueStore
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +133,9 @@ async def _running(
     def unseal(sealed: str, wait_id: str) -> str:
         return vault.open_sealed(sealed, row=f"callback_wait|token|{wait_id}")
 
+    def unseal_secret(sealed: str, orchestrator_id: str) -> str:
+        return vault.open_sealed(sealed, row=secret_row(orchestrator_id))
+
     def callback_url(run_id: str, token: str) -> str:
         return f"{settings.base_url}{CALLBACK_PATH}/{run_id}?token={token}"
 
@@ -146,15 +152,9 @@ async def _running(
         changed=changed,
         now=clock.now,
         is_shared=exchange is not None,
+        deadline_ms=settings.run_deadline_ms,
     )
-    concurrency = settings.run_concurrency
-    if exchange is None:
-        dispatcher = LocalDispatcher(store, clock, concurrency=concurrency)
-    else:
-        worker = _job_worker(database.url, concurrency, clock) if is_worker else None
-        dispatcher = SharedDispatcher(
-            store, clock, database, exchange, concurrency=concurrency, worker=worker
-        )
+    dispatcher = _dispatcher(store, clock, database, exchange, settings.run_concurrency, is_worker=is_worker)
     connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
     gateway, renderer = Gateway(providers, connections), Renderer(evaluator)
     looks = SqlLookStore(database, unseal=unseal, changed=changed)
@@ -177,6 +177,7 @@ async def _running(
     application = Application(
         settings=settings,
         orchestrators=Orchestrators(database, hub, now=clock.now, new_id=tokens.new_id),
+        orchestrator_settings=OrchestratorSettings(database, vault, hub, now=clock.now),
         drafts=Drafts(database, now=clock.now),
         runs=Runs(
             database,
@@ -187,26 +188,37 @@ async def _running(
             stops=stops,
             now=clock.now,
             new_id=tokens.new_id,
+            deadline_ms=settings.run_deadline_ms,
+        ),
+        callbacks=Callbacks(
+            database,
+            dispatcher,
+            hub,
+            token_hash=tokens.token_hash,
+            unseal_secret=unseal_secret,
+            now=clock.now,
         ),
         interventions=Interventions(database, dispatcher, hub, now=clock.now, new_id=tokens.new_id),
-        callbacks=Callbacks(database, dispatcher, hub, token_hash=tokens.token_hash, now=clock.now),
         connections=connections,
         catalog=Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep),
         health=Health(database, dispatcher),
         hub=hub,
         engine=engine,
     )
+    queue = RunQueue(SqlRunQueueStore(database), dispatcher, hub)
     watch = ConnectionWatch(database, providers, connections, clock)
     await evaluator.start()
     if settings.enabled:
         if exchange is None or is_worker:
             await engine.start()
+            queue.start()
         if not is_worker:
             watch.start()
     try:
         yield application
     finally:
         await _in_time(watch.stop())
+        await _in_time(queue.stop())
         await engine.stop(STOP_GRACE_SECONDS)
         closing = [
             application.drafts.close(),
@@ -216,6 +228,22 @@ async def _running(
         ]
         for close in (*closing, client.close(), own_client.close()):
             await _in_time(close)
+
+
+def _dispatcher(
+    store: SqlCheckpointStore,
+    clock: SystemClock,
+    database: Database,
+    exchange: Exchange | None,
+    concurrency: int,
+    *,
+    is_worker: bool,
+) -> LocalDispatcher:
+    """That of this process alone, or one that shares the runs with other processes."""
+    if exchange is None:
+        return LocalDispatcher(store, clock, concurrency=concurrency)
+    worker = _job_worker(database.url, concurrency, clock) if is_worker else None
+    return SharedDispatcher(store, clock, database, exchange, concurrency=concurrency, worker=worker)
 
 
 def _job_worker(url: str, concurrency: int, clock: SystemClock) -> Worker:

@@ -16,19 +16,22 @@ from orchestrator_app.runner.engine import Engine, EngineParts
 from orchestrator_app.runner.evaluator import Evaluator
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.runner.poller import Poller
+from orchestrator_app.runner.queue import RunQueue
 from orchestrator_app.runner.rendering import Renderer
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security import tokens
+from orchestrator_app.security.signatures import UNSIGNED, Message
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.services.views import AttemptView, NodeRunView, RunDetail, RunSummary
-from orchestrator_app.storage import runs as run_rows
+from orchestrator_app.storage import callbacks as callback_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.looks import SqlLookStore
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE as WORKSPACE
+from orchestrator_app.storage.queue import SqlRunQueueStore
 from tests.steered import PATIENCE_SECONDS, BreakableLooks, BreakableStore, Platform, SteeredClock
 from tests.storage.jobs import busy
 from tests.storage.journal import seal, unseal
@@ -123,6 +126,7 @@ class Life:
         looks = BreakableLooks(SqlLookStore(world.database, unseal=unseal, changed=world.changed), self.store)
         self.poller = Poller(looks, gateway, self.dispatcher, renderer, clock, tick_seconds=0)
         self.stops = OutsideStops(gateway, self.store, clock)
+        self.queue = RunQueue(SqlRunQueueStore(world.database), self.dispatcher, world.hub)
         self.engine = Engine(
             EngineParts(
                 store=self.store,
@@ -152,7 +156,12 @@ class Life:
             world.database, self.dispatcher, world.hub, now=clock.now, new_id=tokens.new_id
         )
         self.callbacks = Callbacks(
-            world.database, self.dispatcher, world.hub, token_hash=tokens.token_hash, now=clock.now
+            world.database,
+            self.dispatcher,
+            world.hub,
+            token_hash=tokens.token_hash,
+            unseal_secret=unseal,
+            now=clock.now,
         )
 
 
@@ -206,10 +215,12 @@ class World:
         """The process starts."""
         self.life = Life(self, self.gateway)
         await self.life.engine.start()
+        self.life.queue.start()
 
     async def crash(self) -> None:
         """The process is gone at once: nothing more is written, and its calls are cut."""
         self.life.store.die()
+        await self.life.queue.stop()
         await self.life.engine.stop(0)
 
     async def restart(self) -> None:
@@ -274,14 +285,16 @@ class World:
 
     async def tokens_of(self, run_id: str) -> dict[str, list[str]]:
         """The callback tokens of a run's nodes, oldest first."""
-        waits = await self.database.read(lambda connection: run_rows.waits(connection, run_id))
+        waits = await self.database.read(lambda connection: callback_rows.waits(connection, run_id))
         found: dict[str, list[str]] = {}
         for row in waits:
             found.setdefault(row.node_id, []).append(unseal(row.token_sealed, row.id))
         return found
 
-    async def call_back(self, run_id: str, token: str, body: JsonValue = None) -> str:
-        return await self.life.callbacks.receive(run_id, token, body)
+    async def call_back(
+        self, run_id: str | None, token: str, body: JsonValue = None, message: Message = UNSIGNED
+    ) -> str:
+        return await self.life.callbacks.receive(run_id, token, body, message)
 
     def advance(self, milliseconds: int) -> None:
         """Time passes, and whoever waits for it looks at the clock again."""

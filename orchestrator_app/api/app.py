@@ -7,6 +7,7 @@ from orchestrator_app.api import (
     connections,
     health,
     interventions,
+    orchestrator_settings,
     orchestrators,
     reference,
     run_events,
@@ -46,7 +47,17 @@ def build_api(application: ApplicationSource, settings: Settings) -> FastAPI:
     app.state.application = application
     app.state.max_body_bytes = settings.max_body_bytes
     # One flat list, fixed paths before those with an id in their place: FastAPI would match included routers twice.
-    for module in (health, reference, callbacks, connections, runs, interventions, run_events, orchestrators):
+    for module in (
+        health,
+        reference,
+        callbacks,
+        connections,
+        runs,
+        interventions,
+        run_events,
+        orchestrator_settings,
+        orchestrators,
+    ):
         app.router.routes.extend(module.router.routes)
     app.router.routes.append(UnknownAddress(app.router.routes))
     add_error_handlers(app)

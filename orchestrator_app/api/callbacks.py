@@ -15,6 +15,7 @@ from orchestrator_app.api.run_schemas import CallbackAnswer
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.errors import BadRequest, UnsupportedMedia
 from orchestrator_app.security.json_input import check_json, read_json
+from orchestrator_app.security.signatures import Message
 from orchestrator_app.services.callbacks import CHAT_KEY, TOKEN_KEY
 
 FORM = "application/x-www-form-urlencoded"
@@ -60,9 +61,10 @@ async def receive_callback_by_token(caller: AnyCaller, request: Request) -> Resp
     `chatId` of the body, and tells which run it belongs to. A token that is wrong, used for something else or expired
     gets the same 404.
     """
-    body = await _body(request)
+    raw = await read_body(request)
+    body = _body(request, raw)
     token = _token(request, body) or _in_body(body, CHAT_KEY)
-    return _answer(await caller.services.callbacks.receive(None, token, body))
+    return _answer(await caller.services.callbacks.receive(None, token, body, _message(request, raw)))
 
 
 @router.post(
@@ -84,14 +86,19 @@ async def receive_callback(caller: AnyCaller, request: Request) -> Response:
 
     The token is taken from `Authorization: Bearer`, else `X-Correlation-Token`, else `?token=`, else the field
     `correlationToken` of the body. A token that is wrong, used for something else or expired gets the same 404.
+
+    Where the orchestrator has a signing secret, `webhook-id`, `webhook-timestamp` and `webhook-signature` must be
+    there too, as Standard Webhooks describes them; otherwise the answer is that 404 as well.
     """
-    body = await _body(request)
+    raw = await read_body(request)
+    body = _body(request, raw)
     run_id = request.path_params["runId"]
     outcome = await caller.services.callbacks.receive(
         # A name that cannot be a run's is looked for like any other, so that both answers take the same time.
         run_id if is_ours(run_id) else NO_RUN,
         _token(request, body),
         body,
+        _message(request, raw),
     )
     return _answer(outcome)
 
@@ -117,15 +124,24 @@ def _in_body(body: JsonValue, key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-async def _body(request: Request) -> JsonValue:
+def _message(request: Request, raw: bytes) -> Message:
+    headers = request.headers
+    return Message(
+        headers.get("webhook-id", ""),
+        headers.get("webhook-timestamp", ""),
+        headers.get("webhook-signature", ""),
+        raw,
+    )
+
+
+def _body(request: Request, raw: bytes) -> JsonValue:
     """What the platform sent: JSON as it is, a form as an object, a text as a text.
 
     Raises:
         BadRequest: It is not what its content type says.
-        TooLarge: It is larger than allowed.
+        TooLarge: It has too many levels or values.
         UnsupportedMedia: It is something else.
     """
-    raw = await read_body(request)
     if not raw:
         return {}
     kind, charset = content_type(request)

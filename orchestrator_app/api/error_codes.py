@@ -214,6 +214,24 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "Let the workflow return less, or map only what is needed.",
         "failure",
     ),
+    "run_too_large": ErrorCode(
+        "Run too large",
+        "The outputs of all nodes of a run together are larger than may be kept (16 MiB).",
+        "Let the nodes give out less, for instance links to the data, or split the work into several runs.",
+        "failure",
+    ),
+    "too_many_attempts": ErrorCode(
+        "Too many attempts",
+        "The nodes of a run have made as many attempts as one run may make (10,000).",
+        "Let its nodes try again less often, or split the work into several runs.",
+        "failure",
+    ),
+    "run_deadline": ErrorCode(
+        "Run past its deadline",
+        "The run was not done in the time that its orchestrator, or `ORCHESTRATOR_RUN_DEADLINE`, allows. Calls under way were cut, and the platforms were told to stop.",
+        "Allow more time in the settings of the orchestrator, or find out which node took so long.",
+        "failure",
+    ),
     "callback_timeout": ErrorCode(
         "Callback did not come",
         "Nobody called the callback address in time.",

@@ -16,6 +16,10 @@ PREFIX = "/api/v1/orchestrator"
 TAGS = [
     {"name": "Orchestrators", "description": "Graphs: kept, changed, checked, brought in and out."},
     {"name": "Runs", "description": "Started, followed, listed, cancelled and run again."},
+    {
+        "name": "Limits",
+        "description": "How many runs at once, how long each may take, and who waits for a turn.",
+    },
     {"name": "Callbacks", "description": "Where platforms report back to a waiting run."},
     {"name": "Platforms", "description": "Platforms, the connections to them, and the workflows there."},
     {"name": "Health", "description": "For probes."},

@@ -1,6 +1,6 @@
 """What the run engine needs from the world, as protocols; storage, services and wiring implement them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,7 +47,10 @@ class WaitRecord:
 
 @dataclass(slots=True)
 class ClaimedRun:
-    """A run that this process owns at this epoch, with all that is on disk about it."""
+    """A run that this process owns at this epoch, with all that is on disk about it.
+
+    At ``deadline_at`` it is ended, whatever it does then.
+    """
 
     run_id: str
     workspace_id: str
@@ -63,6 +66,7 @@ class ClaimedRun:
     nodes: dict[str, NodeRecord]
     waits: list[WaitRecord]
     seq: int
+    deadline_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,11 @@ class CheckpointStore(Protocol):
     """The journal of runs. Every write is guarded by the epoch: a stale worker changes nothing."""
 
     async def claim(self, run_id: str, owner: str) -> ClaimedRun | None:
-        """Take the run (epoch + 1, state RUNNING), or None when it has ended or does not exist."""
+        """Take the run (epoch + 1, state RUNNING).
+
+        Returns:
+            None when it has ended or does not exist, or when it has to wait until others of its orchestrator end.
+        """
         ...
 
     async def record(self, run: ClaimedRun, facts: Sequence[Fact]) -> None:
@@ -114,6 +122,18 @@ class CheckpointStore(Protocol):
 
     async def due_runs(self, now: int) -> list[str]:
         """WAITING runs whose ``wake_at`` has come."""
+        ...
+
+
+class RunQueueStore(Protocol):
+    """Which runs have to wait until others of their orchestrator end. The rows are the truth."""
+
+    async def limited(self) -> frozenset[str]:
+        """The orchestrators that limit how many of their runs are under way."""
+        ...
+
+    async def next_runs(self, orchestrator_ids: Collection[str]) -> list[str]:
+        """The runs of these orchestrators that have their turn and have not begun, the oldest first."""
         ...
 
 

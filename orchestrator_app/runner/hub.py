@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 EventKind = Literal["run", "orchestrator", "connection", "workflows"]
@@ -36,16 +36,25 @@ class Subscription:
         self._pending: dict[tuple[str, str], Change] = {}
         self._event = asyncio.Event()
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it is for the changes of all workspaces."""
+        return not self._workspace_id
+
     def offer(self, change: Change) -> None:
         """Keep the change if this reader cares for it."""
-        if change.workspace_id != self._workspace_id:
+        if not self.is_for_all and change.workspace_id != self._workspace_id:
             return
         if self._run_id and change.id != self._run_id:
             return
         if self._orchestrator_id and self._orchestrator_id not in {change.orchestrator_id, change.id}:
             return
         key = (change.kind, change.id)
-        if key in self._pending or len(self._pending) < PENDING_LIMIT:
+        earlier = self._pending.get(key)
+        if earlier is not None and earlier.is_end:
+            # What is still noted about a run that has ended must not hide its end.
+            change = replace(change, is_end=True)
+        if earlier is not None or len(self._pending) < PENDING_LIMIT:
             self._pending[key] = change
         self._event.set()
 
@@ -70,8 +79,8 @@ class Hub:
 
     @property
     def subscribers(self) -> int:
-        """How many readers listen."""
-        return len(self._subscriptions)
+        """How many readers listen to a workspace; who listens to all of them is a part of the program itself."""
+        return sum(not subscription.is_for_all for subscription in self._subscriptions)
 
     def publish(self, change: Change) -> None:
         """Tell every reader; must be called on the event loop's thread."""
@@ -82,7 +91,10 @@ class Hub:
     async def subscribe(
         self, workspace_id: str, *, run_id: str = "", orchestrator_id: str = ""
     ) -> AsyncGenerator[Subscription]:
-        """Listen to a workspace's changes, or only to those of one run or of one orchestrator and its runs."""
+        """Listen to a workspace's changes, or only to those of one run or of one orchestrator and its runs.
+
+        An empty workspace stands for all of them.
+        """
         subscription = Subscription(workspace_id, run_id=run_id, orchestrator_id=orchestrator_id)
         self._subscriptions.add(subscription)
         try:

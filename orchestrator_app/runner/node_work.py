@@ -25,6 +25,7 @@ from orchestrator_app.domain.runs import (
 from orchestrator_app.errors import LeaseLost, OrchestratorError, OutcomeUnknown
 from orchestrator_app.runner.failures import failure_of, may_retry, retry_delay_seconds, unexpected
 from orchestrator_app.runner.handlers.registry import handler_for
+from orchestrator_app.runner.limits import check_attempts
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
 from orchestrator_app.runner.notes import Superseded
 from orchestrator_app.runner.reconciliation import search_for
@@ -143,7 +144,7 @@ class NodeWork:
             graph=segment.graph,
             node=self._node,
             input=self._data,
-            scope=segment.scope(self._node, self._data),
+            scope=segment.scope(self._data),
             renderer=segment.parts.renderer,
             gateway=segment.parts.gateway,
             clock=self._clock,
@@ -195,6 +196,7 @@ class NodeWork:
             self._has_open_attempt = False
 
     async def _begin_attempt(self, request: JsonObject) -> None:
+        check_attempts(self._segment.records)
         now = self._clock.now()
         number = self._record.attempt + 1
         facts = [
@@ -228,7 +230,7 @@ class NodeWork:
 
     def _settle(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
-            check_output(outcome.output)
+            self._segment.room.take(check_output(outcome.output))
         now = self._clock.now()
         facts = [*self._take_facts(), *self._attempt_end(now, self._unclear)]
         if isinstance(outcome, Parked):

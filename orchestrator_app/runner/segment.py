@@ -6,11 +6,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import WAIT_FOR_CALLBACK
 from orchestrator_app.domain.open_calls import open_call
-from orchestrator_app.domain.planning import Graph, Progress, next_step, node_input, run_output
+from orchestrator_app.domain.planning import Graph, Progress, Step, next_step, node_input, run_output
 from orchestrator_app.domain.ports import ClaimedRun, NodeRecord, WaitRecord
 from orchestrator_app.domain.runs import (
     AttemptEnded,
@@ -25,8 +24,10 @@ from orchestrator_app.domain.runs import (
 )
 from orchestrator_app.domain.scope import Scope
 from orchestrator_app.errors import OrchestratorError
+from orchestrator_app.runner.limits import OutputRoom, too_late
 from orchestrator_app.runner.node_work import NodeWork
 from orchestrator_app.runner.notes import Notes, Superseded
+from orchestrator_app.runner.sight import scope_of
 
 if TYPE_CHECKING:
     from orchestrator_app.runner.engine import Engine
@@ -54,6 +55,7 @@ class Segment:
         self.graph = Graph(run.definition)
         self.progress: dict[str, Progress] = {}
         self.records: dict[str, NodeRecord] = run.nodes
+        self.room = OutputRoom(self.records)
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
         self._nudged: asyncio.Task[bool] | None = None
@@ -97,6 +99,9 @@ class Segment:
         if step.skipped:
             self._skip(step.skipped)
             return False
+        if self._is_late(step):
+            await self._end_late()
+            return True
         if step.is_failing:
             await self._cancel_waiting_nodes()
         is_stopping = self.parts.dispatcher.is_stopping
@@ -109,12 +114,25 @@ class Segment:
             await self._notes.commit()
             return True
         if step.is_failing or all(known.state.is_end for known in self.progress.values()):
-            try:
-                await self._end(is_failing=step.is_failing)
-            except Superseded:
-                return False
-            return True
+            return await self._end(is_failing=step.is_failing)
         return await self._pause()
+
+    def _is_late(self, step: Step) -> bool:
+        """Whether the run is past its deadline with something left to do."""
+        deadline = self.run.deadline_at
+        if deadline is None or deadline > self.parts.clock.now():
+            return False
+        return any(not known.state.is_end for known in self.progress.values()) or (
+            bool(step.ready) and not step.is_failing
+        )
+
+    async def _end_late(self) -> None:
+        if self.tasks:
+            # Calls are under way. They are cut first; what they have written by then is read by the next claim.
+            await self._notes.commit()
+            self.parts.dispatcher.enqueue(self.run.run_id)
+            return
+        await self.give_up(too_late(self.run))
 
     def _skip(self, node_ids: tuple[str, ...]) -> None:
         now = self.parts.clock.now()
@@ -227,7 +245,10 @@ class Segment:
         ]
         # While nothing may start, a due wait would only make this loop spin.
         has_room = len(self.tasks) < self.parts.node_concurrency
-        pause = max(0.0, (min(wakes) - self.parts.clock.now()) / 1000) if wakes and has_room else None
+        times = wakes if has_room else []
+        if self.run.deadline_at is not None:
+            times = [*times, self.run.deadline_at]
+        pause = max(0.0, (min(times) - self.parts.clock.now()) / 1000) if times else None
         if self._notes.are_unwritten:
             pause = NOTED_SECONDS if pause is None else min(pause, NOTED_SECONDS)
         awaited: set[asyncio.Task[Any]] = set(self.tasks)
@@ -255,6 +276,7 @@ class Segment:
         if not await self._notes.commit():
             return False
         wakes = [record.wake_at for record in self.records.values() if record.state is NodeState.WAITING]
+        wakes.append(self.run.deadline_at)
         times = [wake_at for wake_at in wakes if wake_at is not None]
         wake_at = min(times) if times else None
         now = self.parts.clock.now()
@@ -274,7 +296,8 @@ class Segment:
         await self._take_arrivals()
         return False
 
-    async def _end(self, *, is_failing: bool) -> None:
+    async def _end(self, *, is_failing: bool) -> bool:
+        """End the run. False when what it was to end with never reached the disk."""
         now = self.parts.clock.now()
         facts: list[Fact] = []
         if is_failing:
@@ -289,7 +312,11 @@ class Segment:
             output = run_output(self.graph, self.progress)
             facts.append(Logged("The run completed.", now))
             facts.append(RunEnded(RunState.COMPLETED, now, output=output))
-        await self._notes.commit(facts)
+        try:
+            await self._notes.commit(facts)
+        except Superseded:
+            return False
+        return True
 
     def _node_ends(self, now: int) -> list[Fact]:
         """The ends of all nodes that have none: those that began are cancelled, the others skipped."""
@@ -349,46 +376,15 @@ class Segment:
         for node_id in node_ids:
             self.records.pop(node_id, None)
             self.progress.pop(node_id, None)
+        self.room.count_anew()
 
     def learn(self, record: NodeRecord) -> None:
         """A node's new state, after it was committed."""
         self._learn(record.node_id, record)
 
-    def scope(self, node: Node, data: JsonValue) -> Scope:
+    def scope(self, data: JsonValue) -> Scope:
         """What the node's expressions see."""
-        first: JsonObject = {}
-        nodes: dict[str, JsonObject] = {}
-        for wait in self.run.waits:
-            if wait.number == 0:
-                own: JsonObject = {
-                    "callbackUrl": self.callback_url(wait.token),
-                    "correlationToken": wait.token,
-                }
-                nodes[wait.node_id] = own
-        for node_id in self.graph.order:
-            if node_id in nodes:
-                first = nodes[node_id]
-                break
-        for node_id, known in self.progress.items():
-            if known.state is NodeState.COMPLETED:
-                nodes[node_id] = {**nodes.get(node_id, {}), "output": known.output}
-            elif known.state is NodeState.FAILED:
-                failure = self.records[node_id].failure
-                nodes[node_id] = {**nodes.get(node_id, {}), "error": failure.as_json() if failure else {}}
-        for other in reversed(self.graph.definition.nodes):
-            # Labels are what people write; of several equal ones the first node's counts, and ids win over labels.
-            if other.id in nodes and other.label not in self.graph.nodes:
-                nodes[other.label] = nodes[other.id]
-        run: JsonObject = {
-            "id": self.run.run_id,
-            "input": self.run.input,
-            "orchestratorId": self.run.orchestrator_id,
-            "orchestratorName": self.run.orchestrator_name,
-            "createdDate": self.run.created_at,
-            "callbackUrl": first.get("callbackUrl", ""),
-            "correlationToken": first.get("correlationToken", ""),
-        }
-        return Scope(data=data, run=run, nodes=nodes, vars=self.run.variables)
+        return scope_of(self, data)
 
     def callback_url(self, token: str) -> str:
         """The complete callback address for a token of this run."""

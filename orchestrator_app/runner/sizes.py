@@ -10,8 +10,11 @@ MAX_OUTPUT_BYTES = 1_048_576
 MAX_NOTED_BYTES = 65_536
 
 
-def check_output(output: JsonValue) -> None:
+def check_output(output: JsonValue) -> int:
     """Refuse an output that is too large to be kept.
+
+    Returns:
+        Its size in bytes.
 
     Raises:
         NodeFailed: With the sizes.
@@ -23,6 +26,7 @@ def check_output(output: JsonValue) -> None:
             code="output_too_large",
             hint="Let the remote workflow answer with less, for instance a link to the data.",
         )
+    return size
 
 
 def noted(body: JsonValue) -> JsonValue:

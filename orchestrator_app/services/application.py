@@ -12,6 +12,7 @@ from orchestrator_app.services.connections import Connections
 from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.health import Health
 from orchestrator_app.services.interventions import Interventions
+from orchestrator_app.services.orchestrator_settings import OrchestratorSettings
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
@@ -25,6 +26,7 @@ class Application:
 
     settings: Settings
     orchestrators: Orchestrators
+    orchestrator_settings: OrchestratorSettings
     drafts: Drafts
     runs: Runs
     interventions: Interventions

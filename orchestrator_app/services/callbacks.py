@@ -14,6 +14,7 @@ from orchestrator_app.domain.ports import Dispatcher
 from orchestrator_app.errors import Conflict, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub
 from orchestrator_app.security.json_input import check_json
+from orchestrator_app.security.signatures import UNSIGNED, Message, is_signed
 from orchestrator_app.services.run_views import by_whom
 from orchestrator_app.storage import callbacks as rows
 from orchestrator_app.storage import runs as run_rows
@@ -36,16 +37,18 @@ class Callbacks:
         hub: Hub,
         *,
         token_hash: Callable[[str], str],
+        unseal_secret: Callable[[str, str], str],
         now: Callable[[], int],
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
         self._hub = hub
         self._token_hash = token_hash
+        self._unseal_secret = unseal_secret
         self._now = now
 
     async def receive(
-        self, run_id: str | None, token: str, body: JsonValue
+        self, run_id: str | None, token: str, body: JsonValue, message: Message = UNSIGNED
     ) -> Literal["accepted", "duplicate"]:
         """Store a callback and wake its run; the answer is given once it is on disk.
 
@@ -53,9 +56,10 @@ class Callbacks:
             run_id: Run named in the address; None when the token alone must tell it.
             token: The token, from whichever place it came.
             body: Parsed JSON; the token in it, if any, is not kept.
+            message: The same as it was sent, with its signature if it has one.
 
         Raises:
-            NotFound: Unknown, used for something else, expired: always the same.
+            NotFound: Unknown, used for something else, expired, or not signed where it must be: always the same.
             InvalidInput: The body does not meet the node's schema; the wait goes on.
         """
         if not token:
@@ -71,16 +75,22 @@ class Callbacks:
         )
         digest, now = self._token_hash(token), self._now()
 
-        def work(connection: Connection) -> tuple[str | None, JsonValue]:
+        def work(connection: Connection) -> tuple[str | None, JsonValue, rows.SigningSecret | None]:
             named = rows.run_of(connection, digest) if run_id is None else run_id
-            return named, _schema_of(connection, named, digest) if named else None
+            if not named:
+                return None, None, None
+            return named, _schema_of(connection, named, digest), rows.signing_secret(connection, named)
 
-        named, schema = await self._database.read(work)
-        if named is None:
+        named, schema, secret = await self._database.read(work)
+        if named is None or (secret is not None and not self._is_signed(message, secret, now)):
             raise _unknown()
         _check_schema(schema, kept)
         # What is on disk must wake its run, also when the caller has left meanwhile.
-        return await asyncio.shield(self._store(named, digest, kept, now))
+        webhook_id = None if secret is None else message.id
+        return await asyncio.shield(self._store(named, digest, kept, now, webhook_id=webhook_id))
+
+    def _is_signed(self, message: Message, secret: rows.SigningSecret, now: int) -> bool:
+        return is_signed(self._unseal_secret(secret.sealed, secret.orchestrator_id), message, now / 1000)
 
     async def resume(
         self, workspace_id: str, run_id: str, node_id: str, body: JsonValue, *, trigger: str
@@ -114,17 +124,26 @@ class Callbacks:
         _check_schema(schema, body)
         says = f"The wait was ended {by_whom(trigger)}, with a body in place of the callback."
         try:
-            outcome = await asyncio.shield(self._store(run_id, digest, body, self._now(), says))
+            outcome = await asyncio.shield(self._store(run_id, digest, body, self._now(), says=says))
         except NotFound as error:
             raise _not_awaited() from error
         if outcome == "duplicate":
             raise _not_awaited()
 
     async def _store(
-        self, run_id: str, digest: str, body: JsonValue, now: int, says: str = "A callback arrived."
+        self,
+        run_id: str,
+        digest: str,
+        body: JsonValue,
+        now: int,
+        *,
+        webhook_id: str | None = None,
+        says: str = "A callback arrived.",
     ) -> Literal["accepted", "duplicate"]:
         received = await self._database.write(
-            lambda connection: rows.receive(connection, run_id, digest, body, now, says=says)
+            lambda connection: rows.receive(
+                connection, run_id, digest, body, now, says=says, webhook_id=webhook_id
+            )
         )
         if received.outcome == "unknown":
             raise _unknown()

@@ -11,6 +11,7 @@ from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.ports import ClaimedRun
 from orchestrator_app.domain.validation import Validation, validate
 from orchestrator_app.errors import Conflict, InvalidDefinition, NotFound
+from orchestrator_app.storage import orchestrator_settings as setting_rows
 from orchestrator_app.storage import orchestrators as orchestrator_rows
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage import runs as rows
@@ -52,9 +53,18 @@ class StoredStart:
 
 
 def store_start(
-    connection: Connection, workspace_id: str, new: NewRun, *, owner: str, now: int
+    connection: Connection,
+    workspace_id: str,
+    new: NewRun,
+    *,
+    owner: str,
+    now: int,
+    deadline_ms: int | None = None,
 ) -> StoredStart:
     """Store a run of the newest version, or of the one that is asked for.
+
+    It is claimed for ``owner``, unless its orchestrator limits its runs: then it may have to wait for its turn.
+    ``deadline_ms`` is how long it may take if the orchestrator does not say it.
 
     Raises:
         NotFound: There is no such orchestrator here.
@@ -69,6 +79,11 @@ def store_start(
         orchestrator = replace(
             orchestrator, version_id=new.version_id, version=new.version, definition=definition
         )
+    limits = setting_rows.run_limits(connection, orchestrator.id)
+    if limits.concurrency is not None:
+        owner = ""
+    deadline_ms = deadline_ms if limits.deadline_ms is None else limits.deadline_ms
+    deadline_at = None if deadline_ms is None else now + deadline_ms
     digest = _digest(new.data)
     stored = rows.insert_run(
         connection,
@@ -85,6 +100,7 @@ def store_start(
         parent_run_id=new.parent_run_id,
         owner=owner,
         now=now,
+        deadline_at=deadline_at,
     )
     if not stored.is_new and stored.input_digest != digest:
         raise Conflict(
@@ -96,11 +112,13 @@ def store_start(
     row = rows.get(connection, workspace_id, stored.run_id)
     if row is None:  # pragma: no cover - it was inserted above
         raise NotFound("There is no such run.")
-    claimed = _claimed(new, orchestrator, now) if owner and stored.is_new else None
+    claimed = _claimed(new, orchestrator, now, deadline_at) if owner and stored.is_new else None
     return StoredStart(row, stored.is_new, claimed)
 
 
-def _claimed(new: NewRun, orchestrator: OrchestratorWithGraph, now: int) -> ClaimedRun:
+def _claimed(
+    new: NewRun, orchestrator: OrchestratorWithGraph, now: int, deadline_at: int | None
+) -> ClaimedRun:
     """The run as a claim would give it back."""
     return ClaimedRun(
         run_id=new.run_id,
@@ -117,6 +135,7 @@ def _claimed(new: NewRun, orchestrator: OrchestratorWithGraph, now: int) -> Clai
         nodes={},
         waits=[],
         seq=0,
+        deadline_at=deadline_at,
     )
 
 

@@ -10,6 +10,7 @@ from orchestrator_app.domain.reopening import EndedNode, undecided_nodes
 from orchestrator_app.domain.runs import NodeState, RunState
 from orchestrator_app.services.views import (
     AttemptView,
+    CallbackView,
     LogLine,
     NodeRunView,
     NodeStatus,
@@ -17,6 +18,7 @@ from orchestrator_app.services.views import (
     RunLive,
     RunSummary,
 )
+from orchestrator_app.storage import callbacks
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.payloads import loads
 from orchestrator_app.storage.sql import Connection
@@ -95,6 +97,25 @@ def _started_outside(node: rows.NodeRow) -> int | None:
     return started if isinstance(started, int) else None
 
 
+def _callback(
+    run_id: str, node: rows.NodeRow, wait: callbacks.WaitRow, awaited_url: AwaitedUrl, *, must_be_signed: bool
+) -> CallbackView:
+    is_awaited = (
+        node.state == NodeState.WAITING
+        and node.wait_reason == "callback"
+        and wait.received_date is None
+        and wait.closed_date is None
+    )
+    return CallbackView(
+        url=awaited_url(run_id, wait.id, wait.token_sealed) if is_awaited else "",
+        since=wait.created_date,
+        until=node.wake_at if is_awaited else None,
+        must_be_signed=must_be_signed,
+        arrived_date=wait.received_date,
+        body=wait.body,
+    )
+
+
 def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl) -> RunDetail:
     """Everything about a run."""
     stored = rows.definition_of(connection, row.version_id)
@@ -115,19 +136,18 @@ def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl
                 ended_date=attempt.ended_date,
             )
         )
-    urls = {
-        wait.node_id: awaited_url(row.id, wait.id, wait.token_sealed)
-        for wait in rows.waits(connection, row.id)
-        if wait.received_date is None and wait.closed_date is None
-    }
     undecided = undecided_nodes(graph, ended_nodes(nodes)) if row.state == RunState.FAILED else ()
+    # Of each node the newest: they come in order.
+    waits = {wait.node_id: wait for wait in callbacks.waits(connection, row.id)}
+    must_be_signed = bool(waits) and callbacks.signing_secret(connection, row.id) is not None
     views: list[NodeRunView] = []
     for node_id in graph.order:
         node, kind = by_id.get(node_id), graph.nodes[node_id]
         if node is None:
             views.append(NodeRunView(node_id, kind.label, kind.kind, NodeState.PENDING.value))
             continue
-        is_waiting = node.state == NodeState.WAITING and node.wait_reason == "callback"
+        wait = waits.get(node_id)
+        callback = wait and _callback(row.id, node, wait, awaited_url, must_be_signed=must_be_signed)
         views.append(
             NodeRunView(
                 node_id=node_id,
@@ -144,7 +164,8 @@ def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl
                 started_date=node.started_date,
                 ended_date=node.ended_date,
                 attempts=tuple(attempts[node_id]),
-                callback_url=urls.get(node_id, "") if is_waiting else "",
+                callback_url=callback.url if callback else "",
+                callback=callback,
                 needs_decision=node_id in undecided,
             )
         )

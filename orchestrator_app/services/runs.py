@@ -42,6 +42,7 @@ class Runs:
         stops: OutsideStops,
         now: Callable[[], int],
         new_id: Callable[[], str],
+        deadline_ms: int | None = None,
     ) -> None:
         self._database = database
         self._dispatcher = dispatcher
@@ -51,6 +52,7 @@ class Runs:
         self._stops = stops
         self._now = now
         self._new_id = new_id
+        self._deadline_ms = deadline_ms
 
     async def start(
         self,
@@ -108,7 +110,9 @@ class Runs:
 
         async def begin() -> tuple[RunSummary, bool]:
             start = await self._database.write(
-                lambda connection: store_start(connection, workspace_id, new, owner=owner, now=now)
+                lambda connection: store_start(
+                    connection, workspace_id, new, owner=owner, now=now, deadline_ms=self._deadline_ms
+                )
             )
             if start.is_new:
                 self._hub.publish(Change("run", workspace_id, new.run_id, 0, new.orchestrator_id))

@@ -101,6 +101,26 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackView:
+    """The newest callback token of a node.
+
+    Attributes:
+        url: The complete address, token included, while the callback is awaited; else empty.
+        since: When the token was made.
+        until: When the node stops waiting; None for never.
+        must_be_signed: Whether a signature is needed besides the token.
+        arrived_date: When something arrived on it; then ``body`` is what it was.
+    """
+
+    url: str
+    since: int
+    until: int | None = None
+    must_be_signed: bool = False
+    arrived_date: int | None = None
+    body: JsonValue = None
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRunView:
     """A node of a run, with everything known about it.
 
@@ -124,6 +144,7 @@ class NodeRunView:
     attempts: tuple[AttemptView, ...] = ()
     callback_url: str = ""
     needs_decision: bool = False
+    callback: CallbackView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,21 @@ from orchestrator_app.storage import payloads
 from orchestrator_app.storage.sql import Connection, text
 
 _FIND = text(
-    "SELECT w.node_id, w.received_date, w.closed_date, r.state, r.version_id"
+    "SELECT w.node_id, w.received_date, w.closed_date, w.webhook_id, r.state, r.version_id"
     " FROM callback_wait w JOIN orchestrator_run r ON r.id = w.run_id"
     " WHERE w.token_hash = :token_hash AND w.run_id = :run_id"
 )
 _RUN_OF = text("SELECT run_id FROM callback_wait WHERE token_hash = :token_hash")
+_SIGNING_SECRET = text(
+    "SELECT s.orchestrator_id, s.signing_secret FROM orchestrator_run r"
+    " JOIN orchestrator_setting s ON s.orchestrator_id = r.orchestrator_id"
+    " WHERE r.id = :run_id AND s.signing_secret IS NOT NULL"
+)
 # Whoever changes a run or what belongs to it locks the run's row first: so nothing changes between the following
 # statements, and two processes never wait for each other. SQLite has one writer and leaves the lock out.
 LOCK_RUN = text("SELECT id FROM orchestrator_run WHERE id = :run_id", on_postgresql="FOR NO KEY UPDATE")
 _RECEIVE = text(
-    "UPDATE callback_wait SET received_date = :now, body = :body"
+    "UPDATE callback_wait SET received_date = :now, body = :body, webhook_id = :webhook_id"
     " WHERE run_id = :run_id AND token_hash = :token_hash AND received_date IS NULL AND closed_date IS NULL"
 )
 _WAKE = text(
@@ -37,17 +42,47 @@ _AWAITED = text(
     " WHERE r.workspace_id = :workspace_id AND w.run_id = :run_id AND w.node_id = :node_id"
     " AND w.received_date IS NULL AND w.closed_date IS NULL ORDER BY w.number DESC LIMIT 1"
 )
+_WAITS = text(
+    "SELECT id, node_id, number, token_sealed, received_date, closed_date, created_date, body FROM callback_wait"
+    " WHERE run_id = :id ORDER BY node_id, number"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRow:
+    """A callback token of a run, and what arrived on it."""
+
+    id: str
+    node_id: str
+    number: int
+    token_sealed: str
+    received_date: int | None
+    closed_date: int | None
+    created_date: int
+    body: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
 class FoundWait:
-    """The wait that a token belongs to. It is open while nothing arrived, nothing closed it and the run goes on."""
+    """The wait that a token belongs to. It is open while nothing arrived, nothing closed it and the run goes on.
+
+    ``webhook_id`` is that of the signed message which arrived last, also when the wait was opened again after it.
+    """
 
     node_id: str
     version_id: str
     run_state: str
     is_open: bool
     has_arrived: bool
+    webhook_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningSecret:
+    """The sealed secret with which callbacks of an orchestrator must be signed."""
+
+    orchestrator_id: str
+    sealed: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +107,27 @@ def find_wait(connection: Connection, run_id: str, token_hash: str) -> FoundWait
         return None
     has_arrived = row.received_date is not None
     is_open = not has_arrived and row.closed_date is None and not RunState(row.state).is_end
-    return FoundWait(row.node_id, row.version_id, row.state, is_open=is_open, has_arrived=has_arrived)
+    return FoundWait(row.node_id, row.version_id, row.state, is_open, has_arrived, row.webhook_id)
 
 
 def awaited(connection: Connection, workspace_id: str, run_id: str, node_id: str) -> str | None:
     """The hash of the token on which a node of this workspace waits for its callback, or None."""
     key = {"workspace_id": workspace_id, "run_id": run_id, "node_id": node_id}
     return connection.execute(_AWAITED, key).scalar_one_or_none()
+
+
+def signing_secret(connection: Connection, run_id: str) -> SigningSecret | None:
+    """The secret with which callbacks for this run must be signed; None when they need no signature."""
+    row = connection.execute(_SIGNING_SECRET, {"run_id": run_id}).one_or_none()
+    return None if row is None else SigningSecret(*row)
+
+
+def waits(connection: Connection, run_id: str) -> list[WaitRow]:
+    """The callback tokens of a run, each node's in their order."""
+    return [
+        WaitRow(*row[:-1], body=payloads.fetch(connection, run_id, row.body))
+        for row in connection.execute(_WAITS, {"id": run_id}).all()
+    ]
 
 
 def receive(
@@ -89,8 +138,11 @@ def receive(
     now: int,
     *,
     says: str = "A callback arrived.",
+    webhook_id: str | None = None,
 ) -> Received:
-    """Store a callback and count an event for its run. ``says`` goes into the run's log.
+    """Store a callback and count an event for its run.
+
+    ``says`` goes into the run's log. ``webhook_id`` is there when it was signed.
 
     Returns:
         ``duplicate`` when one was received on this token before, whatever became of the run; ``unknown`` when there
@@ -99,9 +151,13 @@ def receive(
     key = {"run_id": run_id, "token_hash": token_hash, "now": now}
     connection.execute(LOCK_RUN, {"run_id": run_id})
     wait = find_wait(connection, run_id, token_hash)
+    if wait is not None and (wait.has_arrived or (webhook_id and webhook_id == wait.webhook_id)):
+        return Received("duplicate")
     if wait is None or not wait.is_open:
-        return Received("duplicate" if wait is not None and wait.has_arrived else "unknown")
-    connection.execute(_RECEIVE, key | {"body": payloads.store(connection, run_id, body)})
+        return Received("unknown")
+    connection.execute(
+        _RECEIVE, key | {"body": payloads.store(connection, run_id, body), "webhook_id": webhook_id}
+    )
     run = connection.execute(_WAKE, key).one()
     connection.execute(_LOG, key | {"seq": run.seq, "node_id": wait.node_id, "says": says})
     return Received("accepted", run.workspace_id, run.orchestrator_id, run.seq)

@@ -15,7 +15,7 @@ from orchestrator_app.domain.runs import (
     RunState,
 )
 from orchestrator_app.errors import LeaseLost
-from orchestrator_app.storage import payloads
+from orchestrator_app.storage import payloads, queue
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.facts import FactWriter, Seal
 from orchestrator_app.storage.run_queue import NOT_WORKED_ON
@@ -36,9 +36,12 @@ class Changed(Protocol):
 
 _CLAIM_WORDS = (
     "UPDATE orchestrator_run AS r SET epoch = epoch + 1, seq = seq + 1, owner = :owner, state = 'RUNNING',"
-    " wake_at = NULL, started_date = COALESCE(started_date, :now)"
+    " wake_at = NULL, started_date = COALESCE(started_date, :now), deadline_at = CASE WHEN state = 'PENDING' THEN"
+    " CAST(:now AS BIGINT) + COALESCE((SELECT deadline_ms FROM orchestrator_setting s"
+    " WHERE s.orchestrator_id = r.orchestrator_id), CAST(:deadline_ms AS BIGINT)) ELSE deadline_at END"
     " WHERE r.id = {run} AND r.state IN ('PENDING', 'RUNNING', 'WAITING'){unless}"
-    " RETURNING workspace_id, orchestrator_id, orchestrator_name, version_id, epoch, wake, seq, input, created_date"
+    " RETURNING workspace_id, orchestrator_id, orchestrator_name, version_id, epoch, wake, seq, input, created_date,"
+    " deadline_at"
 )
 _CLAIM = text(_CLAIM_WORDS.format(run=":id", unless=""))
 # Nobody waits for a row that another process has locked: it may have been stopped in the middle of its transaction.
@@ -98,6 +101,7 @@ class SqlCheckpointStore:
         changed: Called after each commit with workspace id, orchestrator id, run id and the run's new ``seq``.
         now: UTC epoch milliseconds.
         is_shared: Whether other processes claim runs too; then one that another one works on cannot be claimed.
+        deadline_ms: How long a run may take whose orchestrator does not say it; None for no limit.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class SqlCheckpointStore:
         changed: Changed,
         now: Callable[[], int],
         is_shared: bool = False,
+        deadline_ms: int | None = None,
     ) -> None:
         self._database = database
         self._claim = _CLAIM_BESIDE_OTHERS if is_shared else _CLAIM
@@ -117,14 +122,19 @@ class SqlCheckpointStore:
         self._facts = FactWriter(seal, token_hash)
         self._changed = changed
         self._now = now
+        self._deadline_ms = deadline_ms
         self._definitions: OrderedDict[str, Definition] = OrderedDict()
 
     async def claim(self, run_id: str, owner: str) -> ClaimedRun | None:
         """See the port."""
-        key = {"id": run_id, "owner": owner, "now": self._now()}
-        head = await self._database.write(
-            lambda connection: connection.execute(self._claim, key).one_or_none()
-        )
+        key = {"id": run_id, "owner": owner, "now": self._now(), "deadline_ms": self._deadline_ms}
+
+        def work(connection: Connection) -> Any:
+            if not queue.may_begin(connection, run_id):
+                return None
+            return connection.execute(self._claim, key).one_or_none()
+
+        head = await self._database.write(work)
         if head is None:
             return None
         self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq)
@@ -148,6 +158,7 @@ class SqlCheckpointStore:
             nodes=_nodes(connection, run_id),
             waits=self._waits(connection, run_id),
             seq=head.seq,
+            deadline_at=head.deadline_at,
         )
 
     def _definition(self, connection: Connection, version_id: str) -> Definition:

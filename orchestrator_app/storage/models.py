@@ -87,6 +87,19 @@ class OrchestratorVersion(Table, table=True):
     created_date: int = Field(sa_column=_time("created_date", nullable=False))
 
 
+class OrchestratorSetting(Table, table=True):
+    """What is set for one orchestrator and counts for all its versions; ``signing_secret`` is sealed."""
+
+    __tablename__ = "orchestrator_setting"  # pyright: ignore[reportAssignmentType]
+
+    orchestrator_id: str = Field(primary_key=True, foreign_key="orchestrator.id", max_length=ID_LENGTH)
+    workspace_id: str = Field(foreign_key="workspace.id", max_length=ID_LENGTH)
+    concurrency: int | None = None
+    deadline_ms: int | None = Field(default=None, sa_column=_time("deadline_ms"))
+    signing_secret: str | None = Field(default=None, sa_column=_text("signing_secret"))
+    updated_date: int = Field(sa_column=_time("updated_date", nullable=False))
+
+
 class OrchestratorRun(Table, table=True):
     """A run: the checkpoint's head. ``epoch`` fences writers, ``wake`` counts events, ``seq`` counts changes."""
 
@@ -100,6 +113,14 @@ class OrchestratorRun(Table, table=True):
             "ix_run_open",
             "state",
             "wake_at",
+            sqlite_where=text(f"state IN {OPEN_STATES}"),
+            postgresql_where=text(f"state IN {OPEN_STATES}"),
+        ),
+        Index(
+            "ix_run_queue",
+            "orchestrator_id",
+            "state",
+            "id",
             sqlite_where=text(f"state IN {OPEN_STATES}"),
             postgresql_where=text(f"state IN {OPEN_STATES}"),
         ),
@@ -118,6 +139,7 @@ class OrchestratorRun(Table, table=True):
     seq: int = 0
     owner: str = Field(default="", max_length=64)
     wake_at: int | None = Field(default=None, sa_column=_time("wake_at"))
+    deadline_at: int | None = Field(default=None, sa_column=_time("deadline_at"))
     idempotency_key: str | None = Field(default=None, max_length=255)
     input_digest: str = Field(default="", max_length=64)
     parent_run_id: str | None = Field(default=None, max_length=ID_LENGTH)
@@ -217,6 +239,7 @@ class CallbackWait(Table, table=True):
     created_date: int = Field(sa_column=_time("created_date", nullable=False))
     received_date: int | None = Field(default=None, sa_column=_time("received_date"))
     closed_date: int | None = Field(default=None, sa_column=_time("closed_date"))
+    webhook_id: str | None = Field(default=None, max_length=255)
 
 
 class Payload(Table, table=True):

@@ -12,9 +12,10 @@ from orchestrator_app.storage.sql import Connection, text
 _INSERT = text(
     "INSERT INTO orchestrator_run (id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state,"
     ' "trigger", epoch, wake, seq, owner, idempotency_key, input_digest, parent_run_id, created_date,'
-    " started_date)"
+    " started_date, deadline_at)"
     " VALUES (:id, :workspace_id, :orchestrator_id, :orchestrator_name, :version_id, :version, :state, :trigger, :epoch,"
-    " 0, 0, :owner, :idempotency_key, :input_digest, :parent_run_id, :now, :started)"
+    " 0, 0, :owner, :idempotency_key, :input_digest, :parent_run_id, :now, :started,"
+    " :deadline_at)"
     " ON CONFLICT (orchestrator_id, idempotency_key) DO NOTHING RETURNING id"
 )
 _SET_INPUT = text("UPDATE orchestrator_run SET input = :input WHERE id = :id")
@@ -84,10 +85,6 @@ _ATTEMPTS = text(
     " FROM attempt WHERE run_id = :id ORDER BY node_id, number"
 )
 _LOGS = text("SELECT at, level, message, node_id FROM run_log WHERE run_id = :id ORDER BY seq, number")
-_WAITS = text(
-    "SELECT id, node_id, number, token_sealed, received_date, closed_date FROM callback_wait"
-    " WHERE run_id = :id ORDER BY node_id, number"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,18 +161,6 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitRow:
-    """A callback token of a run."""
-
-    id: str
-    node_id: str
-    number: int
-    token_sealed: str
-    received_date: int | None
-    closed_date: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class OpenCallRow:
     """A call of a node whose end is not known: under way when ``memo`` is empty, else waited for."""
 
@@ -202,10 +187,12 @@ def insert_run(
     parent_run_id: str | None,
     owner: str,
     now: int,
+    deadline_at: int | None = None,
 ) -> InsertedRun:
     """Keep a new run, unless one of this orchestrator was started with the same key.
 
-    With an ``owner`` it is claimed by it already, as ``checkpoints`` would do; otherwise it waits for its turn.
+    With an ``owner`` it is claimed by it already, as ``checkpoints`` would do; otherwise it waits for its turn, and
+    ``deadline_at`` is told by the claim.
     """
     row: dict[str, Any] = {
         "id": run_id,
@@ -222,6 +209,7 @@ def insert_run(
         "epoch": 1 if owner else 0,
         "owner": owner,
         "started": now if owner else None,
+        "deadline_at": deadline_at if owner else None,
         "now": now,
     }
     if connection.execute(_INSERT, row).scalar_one_or_none() is None:
@@ -388,8 +376,3 @@ def attempts(connection: Connection, run_id: str) -> list[AttemptRow]:
 def logs(connection: Connection, run_id: str) -> list[LogRow]:
     """Its log, in order."""
     return [LogRow(*row) for row in connection.execute(_LOGS, {"id": run_id})]
-
-
-def waits(connection: Connection, run_id: str) -> list[WaitRow]:
-    """Its callback tokens."""
-    return [WaitRow(*row) for row in connection.execute(_WAITS, {"id": run_id})]

@@ -38,6 +38,11 @@ POST   {ROOT}/runs/{{runId}}/rerun
 POST   {ROOT}/runs/{{runId}}/retry
 POST   {ROOT}/runs/{{runId}}/nodes/{{nodeId}}/decide
 POST   {ROOT}/runs/{{runId}}/nodes/{{nodeId}}/resume
+GET    {ROOT}/queue
+GET    {ROOT}/{{id}}/settings
+PUT    {ROOT}/{{id}}/settings
+POST   {ROOT}/{{id}}/signing-secret
+DELETE {ROOT}/{{id}}/signing-secret
 POST   {ROOT}/callback
 POST   {ROOT}/callback/{{runId}}
 GET    {ROOT}/providers

@@ -98,8 +98,22 @@ def test_a_user_draws_configures_saves_runs_watches_answers_and_reads_a_run(
     node(page, "Wait for callback").first.click()
     page.get_by_role("tab", name="Run").click()
     address = page.get_by_test_id("callback-url").inner_text()
+    page.get_by_text("Show the token").click()
+    token = page.get_by_test_id("callback-token").inner_text()
     answer = subprocess.run(
-        ["curl", "-sS", "-X", "POST", address, "-H", "Content-Type: application/json", "-d", '{"ok": true}'],
+        [
+            "curl",
+            "-sS",
+            "-X",
+            "POST",
+            address,
+            "-H",
+            f"Authorization: Bearer {token}",
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            '{"ok": true}',
+        ],
         capture_output=True,
         check=True,
         text=True,

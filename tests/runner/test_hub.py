@@ -76,3 +76,20 @@ async def test_a_reader_that_takes_nothing_fills_no_memory(monkeypatch):
         hub.publish(run_change("r0", 9))
         # It looks at the rows anyway; that something happened is what it must learn.
         assert await changes.take(1) == [run_change("r0", 9), run_change("r1"), run_change("r2")]
+
+
+async def test_who_listens_to_all_workspaces_hears_of_every_one_and_is_no_reader():
+    hub = Hub()
+    async with hub.subscribe("") as changes:
+        hub.publish(Change("run", "here", "r1", 1))
+        hub.publish(Change("run", "there", "r2", 1))
+        assert [change.id for change in await changes.take(1)] == ["r1", "r2"]
+        assert hub.subscribers == 0
+
+
+async def test_what_is_noted_after_the_end_of_a_run_does_not_hide_its_end():
+    hub = Hub()
+    async with hub.subscribe("here", run_id="r1") as changes:
+        hub.publish(Change("run", "here", "r1", 7, is_end=True))
+        hub.publish(Change("run", "here", "r1", 8))
+        assert await changes.take(1) == [Change("run", "here", "r1", 8, is_end=True)]

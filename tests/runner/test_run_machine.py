@@ -22,7 +22,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule, run_state_m
 from orchestrator_app.domain.definition import Definition
 from orchestrator_app.errors import Conflict, NotFound
 from orchestrator_app.services.views import NodeRunView, RunDetail
-from orchestrator_app.storage import runs as run_rows
+from orchestrator_app.storage import callbacks as callback_rows
 from orchestrator_app.storage.database import Database, sqlite_url
 from tests.crashes import MortalWorld
 from tests.running import (
@@ -270,7 +270,7 @@ class RunMachine(RuleBasedStateMachine):
             # Nodes that a cancelled run never came to have no end of their own.
             not_begun = {"PENDING"} if run.summary.state == "CANCELLED" else set[str]()
             assert set(states_of(run).values()) <= END_STATES | not_begun
-        waits = await self.database.read(lambda connection: run_rows.waits(connection, run_id))
+        waits = await self.database.read(lambda connection: callback_rows.waits(connection, run_id))
         received = sum(wait.received_date is not None for wait in waits)
         assert [line.message for line in run.logs].count("A callback arrived.") == received
 

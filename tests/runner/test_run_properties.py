@@ -13,7 +13,7 @@ from orchestrator_app.domain.definition import ERROR_HANDLE, Definition, Node
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
 from orchestrator_app.errors import OutcomeUnknown, ProviderBusy, ProviderRefused, ProviderUnavailable
 from orchestrator_app.services.views import RunDetail
-from orchestrator_app.storage import runs as run_rows
+from orchestrator_app.storage import callbacks
 from orchestrator_app.storage.database import Database
 from tests.builders import definitions
 from tests.running import World, driven, open_world, states_of
@@ -98,7 +98,7 @@ async def test_every_run_ends_and_its_journal_holds(
         assert run is not None
         check_ends(definition, run)
         check_calls(world, definition, run)
-        waits = await sqlite_database.read(lambda connection: run_rows.waits(connection, run_id))
+        waits = await sqlite_database.read(lambda connection: callbacks.waits(connection, run_id))
         assert all(wait.received_date is not None or wait.closed_date is not None for wait in waits)
 
 

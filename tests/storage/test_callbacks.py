@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from orchestrator_app.domain.ports import ClaimedRun
-from orchestrator_app.domain.runs import NodeEnded, NodeState, RunEnded, RunState, WaitOpened
+from orchestrator_app.domain.runs import NodeEnded, NodeState, RunEnded, RunState, WaitOpened, WaitReopened
 from orchestrator_app.storage import callbacks
 from orchestrator_app.storage.callbacks import FoundWait, Received
 from orchestrator_app.storage.database import Database
@@ -114,6 +114,23 @@ async def test_a_wait_is_found_with_what_its_schema_needs(journal: SqlJournal):
     assert await find(journal, run.run_id, token_of(run)) == FoundWait(
         "b", version_id, "RUNNING", is_open=False, has_arrived=True
     )
+
+
+async def test_news_that_is_delivered_again_is_no_further_news(journal: SqlJournal):
+    run = await waiting(journal)
+
+    async def deliver(webhook_id: str) -> str:
+        received = await journal.database.write(
+            lambda connection: callbacks.receive(
+                connection, run.run_id, token_hash(token_of(run)), None, 5_000, webhook_id=webhook_id
+            )
+        )
+        return received.outcome
+
+    assert await deliver("msg_1") == "accepted"
+    await journal.store.record(run, [WaitReopened(run.waits[0].wait_id, 5_000, 6_000)])
+    assert await deliver("msg_1") == "duplicate"
+    assert await deliver("msg_2") == "accepted"
 
 
 async def test_copies_that_reach_two_processes_at_once_have_one_effect(postgres_database: Database):

@@ -17,7 +17,7 @@ from orchestrator_app.domain.runs import (
     RunState,
     WaitOpened,
 )
-from orchestrator_app.storage import runs
+from orchestrator_app.storage import callbacks, runs
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.sql import Connection, text
@@ -245,7 +245,7 @@ async def test_everything_about_a_run_can_be_read(journal: SqlJournal):
             runs.nodes(connection, run_id, with_payloads=False),
             runs.attempts(connection, run_id),
             runs.logs(connection, run_id),
-            runs.waits(connection, run_id),
+            callbacks.waits(connection, run_id),
         )
 
     nodes, light_nodes, attempts, logs, waits = await journal.database.read(read)
@@ -259,7 +259,7 @@ async def test_everything_about_a_run_can_be_read(journal: SqlJournal):
     ]
     assert attempts == [runs.AttemptRow("a", 1, {"url": "u"}, {"b": 1}, 500, FAILURE.as_json(), 20, 11, 12)]
     assert logs == [runs.LogRow(12, "warning", "a failed", "a"), runs.LogRow(13, "info", "well", "")]
-    assert waits == [runs.WaitRow("wait-1", "b", 0, seal("cb_1", "wait-1"), None, 14)]
+    assert waits == [callbacks.WaitRow("wait-1", "b", 0, seal("cb_1", "wait-1"), None, 14, 12, None)]
 
 
 async def test_the_graph_of_a_run_stays_what_it_was(journal: SqlJournal):

@@ -7,8 +7,8 @@ from typing import Any
 import reflex as rx
 
 from orchestrator_app.services.views import NodeRunView, RunDetail
-from orchestrator_app.ui.components.copy_button import copy_button
-from orchestrator_app.ui.components.feedback import error_callout, info_callout
+from orchestrator_app.ui.components.callback import NOTHING, callback_part, callback_texts
+from orchestrator_app.ui.components.feedback import error_callout
 from orchestrator_app.ui.components.json_view import json_view
 from orchestrator_app.ui.components.node_intervention import decision_form, resume_form
 from orchestrator_app.ui.components.times import duration, exact_time
@@ -28,6 +28,8 @@ class NodeRunTexts(rx.State, mixin=True):
     node_logs: list[dict[str, Any]] = []
     node_callback_url: str = ""
     node_needs_decision: bool = False
+    node_callback: dict[str, Any] = NOTHING
+    node_callback_body: str = ""
 
     def _show_node_run(self, detail: RunDetail, node_id: str) -> NodeRunView | None:
         """Take over what the run says about a node; None when it has no such node."""
@@ -44,6 +46,8 @@ class NodeRunTexts(rx.State, mixin=True):
             node_attempts=attempt_texts(node),
             node_callback_url=node.callback_url,
             node_needs_decision=node.needs_decision,
+            node_callback=callback_texts(node.callback),
+            node_callback_body=_arrived(node),
             node_logs=[
                 {"at": line.at, "level": line.level, "message": line.message}
                 for line in detail.logs
@@ -63,12 +67,19 @@ class NodeRunTexts(rx.State, mixin=True):
             node_attempts=[],
             node_callback_url="",
             node_needs_decision=False,
+            node_callback=NOTHING,
+            node_callback_body="",
             node_logs=[],
         )
 
 
 def _text(node: NodeRunView, value: object) -> str:
     return "" if node.started_date is None or (value is None and node.ended_date is None) else pretty(value)
+
+
+def _arrived(node: NodeRunView) -> str:
+    callback = node.callback
+    return "" if callback is None or callback.arrived_date is None else pretty(callback.body)
 
 
 def pretty(value: object) -> str:
@@ -132,28 +143,8 @@ def node_run_details(state: Any) -> rx.Component:
             error_callout("This node failed", state.node_failure["message"], state.node_failure["hint"]),
         ),
         decision_form(state),
-        rx.cond(
-            state.node_callback_url != "",
-            rx.el.div(
-                info_callout(
-                    "Waiting for a callback", "Whoever sends a POST to this address lets the run go on, once."
-                ),
-                rx.el.div(
-                    rx.el.code(state.node_callback_url, custom_attrs={"data-testid": "callback-url"}),
-                    copy_button(text=state.node_callback_url, label="Copy the callback address"),
-                    class_name="o-copy-line",
-                ),
-                copy_button(
-                    text="curl -X POST '"
-                    + state.node_callback_url
-                    + "' -H 'Content-Type: application/json' -d '{}'",
-                    label="Copy as curl",
-                    show_label=True,
-                ),
-                resume_form(state),
-                class_name="o-form-section",
-            ),
-        ),
+        callback_part(state),
+        rx.cond(state.node_callback_url != "", rx.el.div(resume_form(state), class_name="o-form-section")),
         rx.el.h3("Input", class_name="o-section-title"),
         json_view(text=state.node_input, label="Input", empty_text="Not reached yet"),
         rx.el.h3("Output", class_name="o-section-title"),

@@ -15,6 +15,8 @@ from orchestrator_app.ui.components.times import duration
 from orchestrator_app.ui.layout import page_template
 from orchestrator_app.ui.pages.canvas.change_dialog import change_dialog
 from orchestrator_app.ui.pages.canvas.drawer import side_panel
+from orchestrator_app.ui.pages.canvas.limits_dialog import limits_dialog
+from orchestrator_app.ui.pages.canvas.limits_state import LimitsState
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
 from orchestrator_app.ui.pages.canvas.remote_state import RemoteState
 from orchestrator_app.ui.pages.canvas.state import EditorState
@@ -27,6 +29,7 @@ from orchestrator_app.ui.workflows.state import BrowserState
 State: Any = EditorState
 Live: Any = LiveState
 Nodes: Any = WorkflowNodesState
+Limits: Any = LimitsState
 Remote: Any = RemoteState
 Browser: Any = BrowserState
 
@@ -304,7 +307,7 @@ def canvas_page() -> rx.Component:
     )
     return page_template(
         State.name,
-        rx.fragment(body, _run_dialog(), _outdated_dialog(), change_dialog(), _follow()),
+        rx.fragment(body, _run_dialog(), _outdated_dialog(), change_dialog(), limits_dialog(), _follow()),
         active="orchestrators",
         heading=_heading(),
         back=(ORCHESTRATORS, "Back to the list of orchestrators"),
@@ -315,6 +318,16 @@ def canvas_page() -> rx.Component:
                 aria_label="Runs of this orchestrator",
                 title="Runs of this orchestrator",
                 class_name="o-icon-link",
+            ),
+            rx.icon_button(
+                rx.icon("settings", size=ICON),
+                variant="ghost",
+                color_scheme="gray",
+                aria_label="Settings of this orchestrator",
+                title="Settings of this orchestrator",
+                disabled=~State.is_loaded | State.is_missing | State.is_deleted,
+                on_click=Limits.open_limits,
+                id="limits",
             ),
             _actions(),
         ),

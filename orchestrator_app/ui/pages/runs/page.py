@@ -113,6 +113,16 @@ def runs_page() -> rx.Component:
                 on_click=State.show_all_orchestrators,
             ),
         ),
+        rx.cond(
+            State.queue_text != "",
+            rx.el.p(
+                rx.icon("hourglass", size=ICON_SMALL, aria_hidden="true"),
+                State.queue_text,
+                class_name="o-queue-line",
+                role="status",
+                custom_attrs={"data-testid": "queue"},
+            ),
+        ),
         rx.cond(State.load_error != "", error_callout("The history could not be read", State.load_error)),
         rx.cond(State.is_loaded, rx.cond(State.rows.length() > 0, table, _empty()), skeleton_rows(8)),
     )

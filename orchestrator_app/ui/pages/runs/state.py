@@ -9,6 +9,7 @@ import reflex as rx
 
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Conflict, NotFound, OrchestratorError
+from orchestrator_app.services.orchestrator_settings import QueueEntry, QueueView
 from orchestrator_app.services.views import RunSummary
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.addresses import address_script
@@ -18,6 +19,7 @@ from orchestrator_app.ui.session import application, show, workspace_of
 PAGE_SIZE = 50
 LOOK_AGAIN_SECONDS = 10.0
 PAUSE_SECONDS = 0.25
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class RunsState(rx.State):
     has_next: bool = False
     has_previous: bool = False
     load_error: str = ""
+    queue_text: str = ""
 
     _cursors: list[str] = [""]
     _next_cursor: str = ""
@@ -95,6 +98,7 @@ class RunsState(rx.State):
                 limit=PAGE_SIZE,
             )
             counts = await runs.counts(workspace_of(self))
+            queue_text = queue_sentence(await application().orchestrator_settings.queue(workspace_of(self)))
             if self.orchestrator_id and not self.orchestrator_name:
                 self.orchestrator_name = await self._name_of(self.orchestrator_id, page.items)
         except OrchestratorError as error:
@@ -105,6 +109,7 @@ class RunsState(rx.State):
             show(
                 self,
                 load_error="",
+                queue_text=queue_text,
                 rows=[run_row(item) for item in page.items],
                 counts={"": sum(counts.values())} | by_state,
                 has_next=bool(page.cursor),
@@ -183,6 +188,24 @@ class RunsState(rx.State):
         except Conflict as error:
             yield rx.toast.info(error.message)
         await self._read()
+
+
+def queue_sentence(queue: QueueView) -> str:
+    """How many runs wait for their turn, and for which orchestrators; empty when none does."""
+    if not queue.queued:
+        return ""
+    waiting = [entry for entry in queue.by_orchestrator if entry.queued]
+    named = [
+        f"{entry.queued:,} of “{entry.orchestrator_name}”{_limit(entry)}" for entry in waiting[:MOST_NAMED]
+    ]
+    if len(waiting) > MOST_NAMED:
+        named.append("others")
+    wait = "run waits for its turn" if queue.queued == 1 else "runs wait for their turn"
+    return f"{queue.queued:,} {wait}: {', '.join(named)}."
+
+
+def _limit(entry: QueueEntry) -> str:
+    return "" if entry.concurrency is None else f" (at most {entry.concurrency:,} at once)"
 
 
 def run_row(item: RunSummary) -> RunRow:
