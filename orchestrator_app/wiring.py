@@ -25,6 +25,7 @@ from orchestrator_app.security import tokens
 from orchestrator_app.security.network import NetworkGuard
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.application import Application
+from orchestrator_app.services.bulk import Bulk
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.catalog import Catalog
 from orchestrator_app.services.connection_watch import ConnectionWatch
@@ -36,6 +37,7 @@ from orchestrator_app.services.health import Health
 from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
+from orchestrator_app.services.waiting import Waiting
 from orchestrator_app.storage import migrations
 from orchestrator_app.storage import settings as setting_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
@@ -128,21 +130,25 @@ async def _running(settings: Settings, database: Database, vault: Vault) -> Asyn
             node_concurrency=settings.node_concurrency,
         )
     )
+    runs = Runs(
+        database,
+        dispatcher,
+        hub,
+        callback_url=callback_url,
+        unseal=unseal,
+        stops=stops,
+        now=clock.now,
+        new_id=tokens.new_id,
+    )
+    interventions = Interventions(database, dispatcher, hub, now=clock.now, new_id=tokens.new_id)
     application = Application(
         settings=settings,
         orchestrators=Orchestrators(database, hub, now=clock.now, new_id=tokens.new_id),
         drafts=Drafts(database, now=clock.now),
-        runs=Runs(
-            database,
-            dispatcher,
-            hub,
-            callback_url=callback_url,
-            unseal=unseal,
-            stops=stops,
-            now=clock.now,
-            new_id=tokens.new_id,
-        ),
-        interventions=Interventions(database, dispatcher, hub, now=clock.now, new_id=tokens.new_id),
+        runs=runs,
+        interventions=interventions,
+        bulk=Bulk(database, runs, interventions),
+        waiting=Waiting(database),
         callbacks=Callbacks(database, dispatcher, hub, token_hash=tokens.token_hash, now=clock.now),
         connections=connections,
         catalog=Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep),

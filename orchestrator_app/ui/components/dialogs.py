@@ -14,7 +14,7 @@ def confirm_dialog(
     *,
     title: str | rx.Var[str],
     description: str | rx.Var[str],
-    confirm_label: str = "Delete",
+    confirm_label: str | rx.Var[str] = "Delete",
     on_confirm: Event,
     content: rx.Component | None = None,
     trigger: rx.Component | None = None,
