@@ -109,15 +109,16 @@ def _for_all() -> rx.Component:
             title=rx.cond(is_cancel, "Cancel these runs?", "Retry these runs?"),
             description=rx.cond(
                 is_cancel,
-                f"{Many.bulk_count} open runs match the filter. Calls under way are cut; whether they had an effect "
+                f"Open runs that match the filter: {Many.bulk_count}. Calls under way are cut; whether they had an effect "
                 "outside stays unknown.",
-                f"{Many.bulk_count} failed runs match the filter. Each goes on from its failed nodes; those with a "
+                f"Failed runs that match the filter: {Many.bulk_count}. Each goes on from its failed nodes; those with a "
                 "call whose outcome is unknown are left as they are.",
             ),
             confirm_label=rx.cond(is_cancel, "Cancel the runs", "Retry the runs"),
             on_confirm=Many.carry_out,
             open=Many.is_asking,
             on_open_change=Many.show_dialog,
+            is_dangerous=is_cancel,
         ),
     )
 
