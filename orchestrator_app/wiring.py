@@ -29,6 +29,7 @@ from orchestrator_app.security import tokens
 from orchestrator_app.security.network import NetworkGuard
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.application import Application
+from orchestrator_app.services.bulk import Bulk
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.catalog import Catalog
 from orchestrator_app.services.connection_watch import ConnectionWatch
@@ -41,6 +42,7 @@ from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrator_settings import OrchestratorSettings, secret_row
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
+from orchestrator_app.services.waiting import Waiting
 from orchestrator_app.storage import migrations, run_queue
 from orchestrator_app.storage import settings as setting_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
@@ -174,22 +176,27 @@ async def _running(
             node_concurrency=settings.node_concurrency,
         )
     )
+    runs = Runs(
+        database,
+        dispatcher,
+        hub,
+        callback_url=callback_url,
+        unseal=unseal,
+        stops=stops,
+        now=clock.now,
+        new_id=tokens.new_id,
+        deadline_ms=settings.run_deadline_ms,
+    )
+    interventions = Interventions(database, dispatcher, hub, now=clock.now, new_id=tokens.new_id)
     application = Application(
         settings=settings,
         orchestrators=Orchestrators(database, hub, now=clock.now, new_id=tokens.new_id),
         orchestrator_settings=OrchestratorSettings(database, vault, hub, now=clock.now),
         drafts=Drafts(database, now=clock.now),
-        runs=Runs(
-            database,
-            dispatcher,
-            hub,
-            callback_url=callback_url,
-            unseal=unseal,
-            stops=stops,
-            now=clock.now,
-            new_id=tokens.new_id,
-            deadline_ms=settings.run_deadline_ms,
-        ),
+        runs=runs,
+        interventions=interventions,
+        bulk=Bulk(database, runs, interventions),
+        waiting=Waiting(database),
         callbacks=Callbacks(
             database,
             dispatcher,
@@ -198,7 +205,6 @@ async def _running(
             unseal_secret=unseal_secret,
             now=clock.now,
         ),
-        interventions=Interventions(database, dispatcher, hub, now=clock.now, new_id=tokens.new_id),
         connections=connections,
         catalog=Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep),
         health=Health(database, dispatcher),

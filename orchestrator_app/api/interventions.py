@@ -12,7 +12,8 @@ from orchestrator_app.api.body import AnyJsonOrEmpty, JsonRoute, any_json_in_ope
 from orchestrator_app.api.ids import NodeId, RunId
 from orchestrator_app.api.openapi import PREFIX, operation_id, problems
 from orchestrator_app.api.run_schemas import CallbackAnswer, Run
-from orchestrator_app.api.schemas import Input, Json
+from orchestrator_app.api.schemas import Input, Json, Output, SearchText, TimeFilter
+from orchestrator_app.services.bulk import BulkAction, RunsWanted
 
 TRIGGER = "api"
 
@@ -38,6 +39,68 @@ class Retry(Input):
         "same",
         description="same: this run goes on; newest: a new run of the newest version begins, with the results that "
         "still hold for it.",
+    )
+
+
+class BulkFilter(Input):
+    """Which runs, as in the list of runs."""
+
+    status: list[str] = Field([], description="Only runs in these states.", examples=[["WAITING"]])
+    orchestrator_id: str = Field("", description="Only runs of this orchestrator.")
+    from_: TimeFilter | None = Field(
+        None, alias="from", description="Only runs created at this time or later."
+    )
+    to: TimeFilter | None = Field(None, description="Only runs created before this time.")
+    q: SearchText = Field("", description="Only those that contain this text.")
+
+
+class Bulk(Input):
+    """What to do to which runs."""
+
+    action: BulkAction = Field(description="cancel: end open runs; retry: go on with failed ones.")
+    filter: BulkFilter = Field(
+        description="Which runs; an empty object means all that it can be done to.",
+        examples=[{"status": ["WAITING"]}],
+    )
+    cursor: SearchText = Field("", description="nextCursor of the call before, when runs were left.")
+
+
+class BulkDone(Output):
+    """What came of it."""
+
+    done: int = Field(description="How many runs it was done to.")
+    refused: int = Field(description="How many it could not be done to.")
+    reasons: list[str] = Field(description="Why not; each reason once.")
+    left: int = Field(description="How many runs of the filter were not reached by this call.")
+    next_cursor: str | None = Field(description="Leads on to those that are left; null when there are none.")
+
+
+@router.post("/runs/bulk", summary="Cancel or retry many runs", responses=problems(422))
+async def bulk(caller: AnyCaller, what: Bulk) -> BulkDone:
+    """Does the same to the runs of a filter, each as if by hand; the newest 1,000 in one call.
+
+    A run whose state has changed meanwhile, or with a call whose outcome is not known, is left as it is and counted.
+    """
+    wanted = what.filter
+    result = await caller.services.bulk.carry_out(
+        caller.workspace_id,
+        what.action,
+        RunsWanted(
+            [state.strip().upper() for state in wanted.status],
+            wanted.orchestrator_id,
+            wanted.from_,
+            wanted.to,
+            wanted.q,
+        ),
+        cursor=what.cursor,
+        trigger=TRIGGER,
+    )
+    return BulkDone(
+        done=result.done,
+        refused=result.refused,
+        reasons=list(result.reasons),
+        left=result.left,
+        next_cursor=result.cursor or None,
     )
 
 

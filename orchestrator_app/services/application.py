@@ -6,6 +6,7 @@ from orchestrator_app.config import Settings
 from orchestrator_app.errors import Unavailable
 from orchestrator_app.runner.engine import Engine
 from orchestrator_app.runner.hub import Hub
+from orchestrator_app.services.bulk import Bulk
 from orchestrator_app.services.callbacks import Callbacks
 from orchestrator_app.services.catalog import Catalog
 from orchestrator_app.services.connections import Connections
@@ -15,6 +16,7 @@ from orchestrator_app.services.interventions import Interventions
 from orchestrator_app.services.orchestrator_settings import OrchestratorSettings
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
+from orchestrator_app.services.waiting import Waiting
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 
 __all__ = ["DEFAULT_WORKSPACE", "Application", "current", "install"]
@@ -30,6 +32,8 @@ class Application:
     drafts: Drafts
     runs: Runs
     interventions: Interventions
+    bulk: Bulk
+    waiting: Waiting
     callbacks: Callbacks
     connections: Connections
     catalog: Catalog

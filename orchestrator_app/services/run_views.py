@@ -28,7 +28,7 @@ _KNOWN_DEFINITIONS = 64
 
 
 @lru_cache(maxsize=_KNOWN_DEFINITIONS)
-def _graph(definition: str) -> Graph:
+def graph_of(definition: str) -> Graph:
     """The graph of a stored definition, which never changes."""
     return Graph(from_stored(loads(definition)))
 
@@ -72,7 +72,7 @@ def _edge_states(graph: Graph, nodes: list[rows.NodeRow]) -> dict[str, str]:
 
 def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
     """States only: small enough to be read several times a second."""
-    graph = _graph(rows.definition_of(connection, row.version_id))
+    graph = graph_of(rows.definition_of(connection, row.version_id))
     nodes = rows.nodes(connection, row.id, with_payloads=False)
     statuses = tuple(
         NodeStatus(
@@ -119,7 +119,7 @@ def _callback(
 def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl) -> RunDetail:
     """Everything about a run."""
     stored = rows.definition_of(connection, row.version_id)
-    definition, graph = loads(stored), _graph(stored)
+    definition, graph = loads(stored), graph_of(stored)
     nodes = rows.nodes(connection, row.id, with_payloads=True)
     by_id = {node.node_id: node for node in nodes}
     attempts: dict[str, list[AttemptView]] = defaultdict(list)

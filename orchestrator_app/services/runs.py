@@ -142,10 +142,7 @@ class Runs:
         Raises:
             InvalidInput: A state is unknown.
         """
-        unknown = [state for state in states if state not in RunState.__members__]
-        if unknown:
-            known = ", ".join(RunState)
-            raise InvalidInput(f"There is no run state “{unknown[0][:20]}”.", hint=f"States: {known}.")
+        check_states(states)
         found, following = await self._database.read(
             lambda connection: rows.page(
                 connection,
@@ -317,6 +314,18 @@ class Runs:
 
     def _awaited_url(self, run_id: str, wait_id: str, token_sealed: str) -> str:
         return self._callback_url(run_id, self._unseal(token_sealed, wait_id))
+
+
+def check_states(states: Sequence[str]) -> None:
+    """Refuse what is no state of a run.
+
+    Raises:
+        InvalidInput: With the states that there are.
+    """
+    unknown = [state for state in states if state not in RunState.__members__]
+    if unknown:
+        known = ", ".join(RunState)
+        raise InvalidInput(f"There is no run state “{unknown[0][:20]}”.", hint=f"States: {known}.")
 
 
 def _found(row: rows.RunRow | None) -> rows.RunRow:

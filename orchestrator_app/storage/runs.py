@@ -6,7 +6,8 @@ from typing import Any
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.runs import Failure, RunState
-from orchestrator_app.storage import payloads, search
+from orchestrator_app.storage import payloads
+from orchestrator_app.storage.run_filters import RunsWanted, condition
 from orchestrator_app.storage.sql import Connection, text
 
 _INSERT = text(
@@ -27,9 +28,9 @@ _STARTED_BEFORE = text(
 _ALL = (
     'SELECT id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state, "trigger", seq,'
     " wake_at, parent_run_id, failure, created_date, started_date, ended_date"
-    " FROM orchestrator_run WHERE workspace_id = :workspace_id"
+    " FROM orchestrator_run"
 )
-_GET = text(_ALL + " AND id = :id")
+_GET = text(_ALL + " WHERE workspace_id = :workspace_id AND id = :id")
 _STATE = text("SELECT state FROM orchestrator_run WHERE id = :id AND workspace_id = :workspace_id")
 _COUNTS = text(
     "SELECT state, count(*) AS number FROM orchestrator_run WHERE workspace_id = :workspace_id GROUP BY state"
@@ -246,26 +247,10 @@ def page(
         cursor: What the page before gave.
         limit: Rows of a page.
     """
-    filters = {
-        " AND orchestrator_id = :orchestrator_id": ("orchestrator_id", orchestrator_id),
-        " AND created_date >= :from_ms": ("from_ms", from_ms),
-        " AND created_date < :to_ms": ("to_ms", to_ms),
-        " AND id < :cursor": ("cursor", cursor),
-    }
-    statement = _ALL
-    values: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit + 1}
-    for condition, (name, value) in filters.items():
-        if value is not None and value not in ("", []):
-            statement += condition
-            values[name] = value
-    if states:
-        names = {f"state_{number}": state for number, state in enumerate(states)}
-        statement += f" AND state IN ({', '.join(f':{name}' for name in names)})"
-        values |= names
-    if query.strip():
-        statement += f" AND (id LIKE :beginning {search.ESCAPE} OR lower(orchestrator_name) LIKE :part {search.ESCAPE})"
-        values |= {"beginning": search.beginning_with(query), "part": search.containing(query)}
-    clause = text(statement + " ORDER BY id DESC LIMIT :limit")
+    wanted = RunsWanted(states, orchestrator_id, from_ms, to_ms, query)
+    words, values = condition(workspace_id, wanted, cursor)
+    clause = text(f"{_ALL} WHERE {words} ORDER BY id DESC LIMIT :limit")
+    values["limit"] = limit + 1
     found = [RunRow(*row) for row in connection.execute(clause, values)]
     shown = found[:limit]
     return shown, shown[-1].id if len(found) > limit else ""

@@ -48,6 +48,7 @@ WRITES = (
     ("POST", f"{ROOT}/import"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/rerun"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/retry"),
+    ("POST", f"{ROOT}/runs/bulk"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/nodes/a/decide"),
     ("POST", f"{ROOT}/runs/{UNKNOWN}/nodes/a/resume"),
     ("POST", f"{ROOT}/providers/n8n/connect"),

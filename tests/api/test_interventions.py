@@ -114,3 +114,38 @@ async def test_a_wait_is_ended_by_hand(api: httpx.AsyncClient):
     assert run["output"] == {"approved": True}
     assert any("ended through the API" in line["message"] for line in run["logs"])
     assert_problem(await api.post(address, json={}), 409, "conflict")
+
+
+async def test_many_runs_are_cancelled_at_once(api: httpx.AsyncClient):
+    runs = [await waiting(api) for _ in range(3)]
+    done = await started(api)
+    answer = await api.post(f"{ROOT}/runs/bulk", json={"action": "cancel", "filter": {"status": ["waiting"]}})
+    assert answer.status_code == 200
+    assert answer.json() == {"done": 3, "refused": 0, "reasons": [], "left": 0, "nextCursor": None}
+    for run in runs:
+        assert (await api.get(f"{ROOT}/runs/{run['id']}")).json()["status"] == "CANCELLED"
+    assert (await api.get(f"{ROOT}/runs/{done['id']}")).json()["status"] == "COMPLETED"
+
+
+async def test_many_runs_are_retried_but_those_that_must_be_decided(
+    api: httpx.AsyncClient, fake_server: FakeServer
+):
+    flaky = await started(api, definition(call("flaky", f"{fake_server.url}/flaky/x?fail=1")), {"n": 1})
+    await started(api, cut_before_the_end(fake_server))
+    body = {"action": "retry", "filter": {"from": "2020-01-01T00:00:00Z", "q": "ord", "status": ["FAILED"]}}
+    answer = await api.post(f"{ROOT}/runs/bulk", json=body)
+    result = answer.json()
+    assert (result["done"], result["refused"], len(result["reasons"])) == (1, 1, 1)
+    assert (await ended(api, flaky["id"]))["status"] == "COMPLETED"
+    assert len(fake_server.calls("/drop")) == 1
+
+
+async def test_what_cannot_be_done_to_many_runs_is_refused(api: httpx.AsyncClient):
+    for body in (
+        {"action": "delete", "filter": {}},
+        {"action": "cancel"},
+        {"action": "cancel", "filter": {"state": ["WAITING"]}},
+        {"action": "cancel", "filter": {"status": ["DONE"]}},
+        {"action": "cancel", "filter": {"from": "yesterday"}},
+    ):
+        assert_problem(await api.post(f"{ROOT}/runs/bulk", json=body), 422, "invalid_input")

@@ -36,6 +36,7 @@ GET    {ROOT}/runs/{{runId}}/events
 POST   {ROOT}/runs/{{runId}}/cancel
 POST   {ROOT}/runs/{{runId}}/rerun
 POST   {ROOT}/runs/{{runId}}/retry
+POST   {ROOT}/runs/bulk
 POST   {ROOT}/runs/{{runId}}/nodes/{{nodeId}}/decide
 POST   {ROOT}/runs/{{runId}}/nodes/{{nodeId}}/resume
 GET    {ROOT}/queue

@@ -5,10 +5,15 @@ from typing import Any
 import pytest
 
 from orchestrator_app.domain.definition import Definition
+from orchestrator_app.errors import Unavailable
 from orchestrator_app.services.application import DEFAULT_WORKSPACE as HERE
+from orchestrator_app.services.bulk import Bulk, BulkResult
+from orchestrator_app.services.waiting import WaitView
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
 from orchestrator_app.ui.pages.run.rerun_state import RerunState
 from orchestrator_app.ui.pages.run.state import RunPageState
+from orchestrator_app.ui.pages.runs.bulk_state import BulkState, result_text
+from orchestrator_app.ui.pages.runs.state import RunsState, wait_text
 from tests.builders import a_definition, a_node, an_edge
 from tests.fakes.fixtures import fake_server
 from tests.fakes.server import FakeServer
@@ -151,3 +156,73 @@ async def test_a_run_is_run_again_with_edited_input_on_the_version_of_choice(tab
     await tab.send(RerunState.show_rerun_dialog, OPEN)
     await tab.send(RerunState.choose_definition, "nonsense")
     assert shown(tab, "rerun_definition", RerunState) == "newest"
+
+
+# --- many at once ---
+
+
+async def test_all_runs_of_a_filter_are_cancelled_after_a_question(tabs: Tabs):
+    for _ in range(2):
+        await ran(tabs, WAIT)
+    await ran(tabs, COPY)
+    tab = await tabs.open("/runs?status=WAITING")
+    await tab.until(lambda: len(tab.shows(RunsState, "rows")) == 2)
+    await tab.send(BulkState.ask, "cancel")
+    assert (shown(tab, "bulk_count", BulkState), shown(tab, "is_asking", BulkState)) == (2, True)
+    await tab.send(BulkState.carry_out)
+    assert "2 runs were cancelled." in tab.said[-1]
+    assert (tab.shows(RunsState, "rows"), tab.shows(RunsState, "counts")["CANCELLED"]) == ([], 2)
+    await tab.send(BulkState.ask, "cancel")
+    assert "no run to cancel among these" in tab.said[-1]
+    assert shown(tab, "is_asking", BulkState) is False
+    await tab.send(BulkState.show_dialog, OPEN)
+    assert shown(tab, "is_asking", BulkState) is True
+
+
+async def test_all_failed_runs_are_retried_but_those_that_must_be_decided(
+    tabs: Tabs, fake_server: FakeServer
+):
+    await ran(tabs, calling(f"{fake_server.url}/drop"))
+    run_id, _ = await ran(tabs, calling(f"{fake_server.url}/flaky/x?fail=1"), {"n": 1})
+    tab = await tabs.open("/runs?status=FAILED")
+    await tab.send(BulkState.ask, "retry")
+    await tab.send(BulkState.carry_out)
+    assert "1 run was retried. 1 could not be: It is not known" in tab.said[-1]
+    assert (await tabs.application.runs.wait(HERE, run_id, 10)).summary.state == "COMPLETED"
+    assert len(fake_server.calls("/drop")) == 1
+
+
+async def test_trouble_with_many_runs_is_told(tabs: Tabs, monkeypatch: pytest.MonkeyPatch):
+    await ran(tabs, WAIT)
+    tab = await tabs.open("/runs")
+    await tab.send(BulkState.ask, "cancel")
+
+    async def busy(*_: Any, **__: Any) -> Any:
+        raise Unavailable("The database is busy.")
+
+    monkeypatch.setattr(Bulk, "carry_out", busy)
+    await tab.send(BulkState.carry_out)
+    assert "The database is busy." in tab.said[-1]
+    assert shown(tab, "is_working", BulkState) is False
+
+
+def test_what_came_of_many_runs_is_told_in_sentences():
+    assert result_text("cancel", BulkResult(1_000, 0, (), 234, "x")) == (
+        "1,000 runs were cancelled. 234 are left: at most 1,000 are done at once."
+    )
+
+
+async def test_the_history_tells_what_runs_wait_for(tabs: Tabs):
+    await ran(tabs, WAIT)
+    tab = await tabs.open("/runs?status=WAITING")
+    await tab.until(lambda: len(tab.shows(RunsState, "rows")) == 1)
+    (row,) = tab.shows(RunsState, "rows")
+    assert row["waits"].startswith("“wait” waits for a callback since ")
+    assert ", at most until " in row["waits"]
+
+
+def test_each_wait_is_told_with_its_times():
+    assert wait_text(WaitView("a", "A", "retry", 0, 61_000)) == (
+        "“A” waits to try again since Jan 01 00:00:00 UTC, at Jan 01 00:01:01 UTC"
+    )
+    assert wait_text(WaitView("a", "A", "poll", None, None)) == "“A” waits for its result"

@@ -14,13 +14,13 @@ def confirm_dialog(
     *,
     title: str | rx.Var[str],
     description: str | rx.Var[str],
-    confirm_label: str = "Delete",
+    confirm_label: str | rx.Var[str] = "Delete",
     on_confirm: Event,
     content: rx.Component | None = None,
     trigger: rx.Component | None = None,
     open: bool | rx.Var[bool] | None = None,  # noqa: A002 - the name Radix gives it
     on_open_change: Event = None,
-    is_dangerous: bool = True,
+    is_dangerous: bool | rx.Var[bool] = True,
 ) -> rx.Component:
     """Ask before something that cannot be undone. Give a ``trigger``, or ``open`` and ``on_open_change``.
 
@@ -39,7 +39,9 @@ def confirm_dialog(
                 rx.alert_dialog.cancel(rx.button("Cancel", variant="surface", color_scheme="gray")),
                 rx.alert_dialog.action(
                     rx.button(
-                        confirm_label, color_scheme="red" if is_dangerous else "indigo", on_click=on_confirm
+                        confirm_label,
+                        color_scheme=rx.cond(is_dangerous, "red", "indigo"),
+                        on_click=on_confirm,
                     )
                 ),
                 class_name="o-dialog-actions",

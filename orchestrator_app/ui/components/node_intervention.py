@@ -117,9 +117,9 @@ def decision_form(state: Any) -> rx.Component:
                 "It left, and no answer came. Look on the other side, then say what became of it: it is not made "
                 "again by itself.",
             ),
-            _given(state, "Output", "JSON that the next nodes get, if the call has happened."),
+            _given(state, "Output of the call", "JSON that the next nodes get, if the call has happened."),
             rx.el.div(
-                button("It happened: go on with this output", "done"),
+                button("It happened: go on", "done"),
                 button("It did not: call again", "retry", variant="surface"),
                 button("Leave it failed", "fail", variant="surface", color_scheme="red"),
                 class_name="o-dialog-actions",

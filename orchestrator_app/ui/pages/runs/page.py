@@ -6,18 +6,21 @@ import reflex as rx
 
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.ui.components.badges import status_badge, tag
+from orchestrator_app.ui.components.dialogs import confirm_dialog
 from orchestrator_app.ui.components.feedback import empty_state, error_callout, skeleton_rows
 from orchestrator_app.ui.components.filters import filter_chips, search_box
 from orchestrator_app.ui.components.panels import toolbar
 from orchestrator_app.ui.components.tables import Column, data_table, pager, row_link, table_row
 from orchestrator_app.ui.components.times import duration, time_ago
 from orchestrator_app.ui.layout import page_template
+from orchestrator_app.ui.pages.runs.bulk_state import BulkState
 from orchestrator_app.ui.pages.runs.state import RunsState
 from orchestrator_app.ui.routes import ORCHESTRATORS, run_path
 from orchestrator_app.ui.theme import ICON, ICON_SMALL, STATES
 
 # At run time the attributes of a state are Vars, which their declared types do not say.
 State: Any = RunsState
+Many: Any = BulkState
 
 _COLUMNS = (
     Column("Orchestrator"),
@@ -34,7 +37,7 @@ _TRIGGERS = (("ui", "Hand"), ("api", "API"))
 def _row(row: Any) -> rx.Component:
     return table_row(
         _COLUMNS,
-        row_link(row.orchestrator_name, run_path(row.id), row.failure),
+        row_link(row.orchestrator_name, run_path(row.id), rx.cond(row.waits != "", row.waits, row.failure)),
         status_badge(row.state),
         time_ago(ms=row.created_date),
         duration(ms=row.duration_ms, since=row.started_date, live=row.is_open),
@@ -74,6 +77,52 @@ def _empty() -> rx.Component:
     )
 
 
+def _for_all() -> rx.Component:
+    """Does the same to all runs that the filter shows, after a question."""
+    can_cancel = State.state_filter == ""
+    for state in ("PENDING", "RUNNING", "WAITING"):
+        can_cancel |= State.state_filter == state
+    is_cancel = Many.bulk_action == "cancel"
+    return rx.fragment(
+        rx.cond(
+            can_cancel,
+            rx.button(
+                rx.icon("ban", size=ICON),
+                "Cancel all of these",
+                variant="surface",
+                color_scheme="red",
+                loading=Many.is_working,
+                on_click=Many.ask("cancel"),
+            ),
+        ),
+        rx.cond(
+            State.state_filter == RunState.FAILED.value,
+            rx.button(
+                rx.icon("redo-2", size=ICON),
+                "Retry all of these",
+                variant="surface",
+                loading=Many.is_working,
+                on_click=Many.ask("retry"),
+            ),
+        ),
+        confirm_dialog(
+            title=rx.cond(is_cancel, "Cancel these runs?", "Retry these runs?"),
+            description=rx.cond(
+                is_cancel,
+                f"Open runs that match the filter: {Many.bulk_count}. Calls under way are cut; whether they had an effect "
+                "outside stays unknown.",
+                f"Failed runs that match the filter: {Many.bulk_count}. Each goes on from its failed nodes; those with a "
+                "call whose outcome is unknown are left as they are.",
+            ),
+            confirm_label=rx.cond(is_cancel, "Cancel the runs", "Retry the runs"),
+            on_confirm=Many.carry_out,
+            open=Many.is_asking,
+            on_open_change=Many.show_dialog,
+            is_dangerous=is_cancel,
+        ),
+    )
+
+
 def runs_page() -> rx.Component:
     """The page."""
     options = [("", "All"), *((state.value, STATES[state.value].text) for state in RunState)]
@@ -101,6 +150,8 @@ def runs_page() -> rx.Component:
                 label="State",
                 counts={value: State.counts[value] for value, _ in options},
             ),
+            rx.spacer(),
+            _for_all(),
         ),
         rx.cond(
             State.orchestrator_id != "",

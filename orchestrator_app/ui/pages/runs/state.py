@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import reflex as rx
 
@@ -11,6 +12,7 @@ from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Conflict, NotFound, OrchestratorError
 from orchestrator_app.services.orchestrator_settings import QueueEntry, QueueView
 from orchestrator_app.services.views import RunSummary
+from orchestrator_app.services.waiting import WaitView
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.addresses import address_script
 from orchestrator_app.ui.routes import RUNS
@@ -37,6 +39,7 @@ class RunRow:
     duration_ms: int
     is_open: bool
     failure: str
+    waits: str
 
 
 class RunsState(rx.State):
@@ -99,6 +102,8 @@ class RunsState(rx.State):
             )
             counts = await runs.counts(workspace_of(self))
             queue_text = queue_sentence(await application().orchestrator_settings.queue(workspace_of(self)))
+            waiting = [item.id for item in page.items if item.state == RunState.WAITING]
+            waits = await application().waiting.of(workspace_of(self), waiting)
             if self.orchestrator_id and not self.orchestrator_name:
                 self.orchestrator_name = await self._name_of(self.orchestrator_id, page.items)
         except OrchestratorError as error:
@@ -110,7 +115,7 @@ class RunsState(rx.State):
                 self,
                 load_error="",
                 queue_text=queue_text,
-                rows=[run_row(item) for item in page.items],
+                rows=[run_row(item, waits.get(item.id, ())) for item in page.items],
                 counts={"": sum(counts.values())} | by_state,
                 has_next=bool(page.cursor),
                 has_previous=len(self._cursors) > 1,
@@ -208,7 +213,26 @@ def _limit(entry: QueueEntry) -> str:
     return "" if entry.concurrency is None else f" (at most {entry.concurrency:,} at once)"
 
 
-def run_row(item: RunSummary) -> RunRow:
+_WAITS = {
+    "callback": ("for a callback", "at most until"),
+    "poll": ("for its result", "looks again at"),
+    "retry": ("to try again", "at"),
+}
+
+
+def wait_text(wait: WaitView) -> str:
+    """What a node waits for, since when and until when; times in UTC."""
+    what, until = _WAITS[wait.reason]
+    since = f" since {_moment(wait.since)}" if wait.since is not None else ""
+    end = f", {until} {_moment(wait.until)}" if wait.until is not None else ""
+    return f"“{wait.label}” waits {what}{since}{end}"
+
+
+def _moment(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%b %d %H:%M:%S} UTC"
+
+
+def run_row(item: RunSummary, waits: Sequence[WaitView] = ()) -> RunRow:
     """A summary as a row."""
     failure = item.failure or {}
     started = item.started_date or item.created_date
@@ -224,4 +248,5 @@ def run_row(item: RunSummary) -> RunRow:
         duration_ms=item.ended_date - started if item.ended_date else 0,
         is_open=item.ended_date is None,
         failure=str(failure.get("message", "")),
+        waits="; ".join(wait_text(wait) for wait in waits),
     )
