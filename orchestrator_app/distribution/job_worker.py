@@ -46,9 +46,15 @@ class PatientConnector(procrastinate.PsycopgConnector):
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         """See Procrastinate."""
-        await self._patiently(
-            lambda: procrastinate.PsycopgConnector.execute_query_async(self, query, **arguments)
-        )
+        try:
+            await self._patiently(
+                lambda: procrastinate.PsycopgConnector.execute_query_async(self, query, **arguments)
+            )
+        except ConnectorException as error:
+            # A job that is not there any more: this process was held, and others have taken its worker for dead.
+            if not isinstance(error.__cause__, psycopg.errors.RaiseException):
+                raise
+            log.info("what a job was about is done by others: %s", error.__cause__)
 
     async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
         """See Procrastinate."""
@@ -156,9 +162,10 @@ class JobWorker:
             )
             try:
                 await self._worker.run()
-            except Exception:
-                # Also after this process was stopped for so long that the others have forgotten its worker.
-                log.exception("the worker begins anew")
+            except Exception as error:
+                # After this process was held for so long that the others have taken it for dead, that is expected.
+                was_forgotten = isinstance(error.__cause__, psycopg.errors.ForeignKeyViolation)
+                log.warning("the worker begins anew", exc_info=not was_forgotten)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _fill_queue(self) -> None:

@@ -114,7 +114,8 @@ class SharedDispatcher(LocalDispatcher):
         asyncio.get_running_loop().call_later(seconds, self._resume, run_id)
 
     def _resume(self, run_id: str) -> None:
-        if self._advance is not None and not self.is_stopping and run_id not in self._active:
+        is_free = run_id not in self._active and run_id not in self._queued
+        if self._advance is not None and not self.is_stopping and is_free:
             self._advance_soon(run_id, self._advance, None)
 
     def cancel_hint(self, run_id: str) -> None:
@@ -132,7 +133,10 @@ class SharedDispatcher(LocalDispatcher):
         """Do what a job asks for."""
         if run_id in self._active:
             self._nudged(run_id)
-        elif self._worker is not None and self._advance is not None and not self.is_stopping:
+        elif run_id in self._queued or self.is_stopping:
+            # It is taken up here soon, or by another worker.
+            return
+        elif self._worker is not None and self._advance is not None:
             self.owner = self._worker.owner
             await self._advance_soon(run_id, self._advance, None)
 
