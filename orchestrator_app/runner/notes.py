@@ -37,6 +37,8 @@ class _Note:
             self.written.set_result(None)
         else:
             self.written.set_exception(error)
+            # Who wrote it learns of it otherwise; asyncio must not report it as overlooked.
+            self.written.exception()
 
 
 class Notes:
