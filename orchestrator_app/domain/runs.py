@@ -140,9 +140,10 @@ class WaitOpened:
 
 @dataclass(frozen=True, slots=True)
 class WaitReopened:
-    """What arrived on a token was only news of the way; the end is still to come on it."""
+    """What arrived on a token at that time was only news of the way; the end is still to come on it."""
 
     wait_id: str
+    received_at: int | None
     at: int
 
 

@@ -42,6 +42,8 @@ class Provider:
         refusals: Why it cannot do the rest: sentences in the platform's terms.
         credential_fields: The form of a connection; empty when none is needed.
         looks_per_minute: How many looks at executions one connection may make in a minute.
+        calls_back_itself: The platform sends the callback when an execution ends. Elsewhere a step of the workflow
+            does, perhaps long after: a mail with a link that a person opens.
     """
 
     key: ClassVar[str]
@@ -51,6 +53,7 @@ class Provider:
     refusals: ClassVar[Mapping[Capability, str]] = {}
     credential_fields: ClassVar[tuple[CredentialField, ...]] = ()
     looks_per_minute: ClassVar[int] = 600
+    calls_back_itself: ClassVar[bool] = False
 
     def __init__(self, client: HttpClient) -> None:
         self.client = client

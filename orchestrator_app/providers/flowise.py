@@ -54,6 +54,7 @@ class FlowiseProvider(Provider):
 
     key: ClassVar[str] = PROVIDER
     title: ClassVar[str] = "Flowise"
+    calls_back_itself: ClassVar[bool] = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.TEAMS}
     limits: ClassVar[Mapping[Capability, str]] = {
         Capability.LIST: "with an API key",

@@ -45,6 +45,7 @@ class MakeProvider(Provider):
 
     key: ClassVar[str] = PROVIDER
     title: ClassVar[str] = "Make"
+    calls_back_itself: ClassVar[bool] = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CANCEL}
     limits: ClassVar[Mapping[Capability, str]] = {
         Capability.RESPONSE: "runs of up to 40 seconds; webhooks with a module “Webhook response”",

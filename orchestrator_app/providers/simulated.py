@@ -50,6 +50,7 @@ class SimulatedProvider(Provider):
 
     key: ClassVar[str] = "simulated"
     title: ClassVar[str] = "Simulated"
+    calls_back_itself: ClassVar[bool] = True
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
         Capability.TEAMS,
         Capability.LINK,

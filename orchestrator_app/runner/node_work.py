@@ -208,8 +208,8 @@ class NodeWork:
         return wait
 
     def _reopen_wait(self, wait: WaitRecord) -> None:
+        self._facts.append(WaitReopened(wait.wait_id, wait.received_at, self._clock.now()))
         wait.has_arrived, wait.body, wait.received_at = False, None, None
-        self._facts.append(WaitReopened(wait.wait_id, self._clock.now()))
 
     def _settle(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):

@@ -37,7 +37,7 @@ class _Note:
             self.written.set_result(None)
         else:
             self.written.set_exception(error)
-            # Who wrote it learns of it otherwise; asyncio must not report it as overlooked.
+            # Who committed it may have gone with the same error; asyncio must not report it as overlooked.
             self.written.exception()
 
 

@@ -98,7 +98,7 @@ class Segment:
             self._skip(step.skipped)
             return False
         if step.is_failing:
-            self._cancel_waiting_nodes()
+            await self._cancel_waiting_nodes()
         is_stopping = self.parts.dispatcher.is_stopping
         if not is_stopping:
             self._start_due(step.ready)
@@ -123,20 +123,22 @@ class Segment:
         for node_id in node_ids:
             self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
 
-    def _cancel_waiting_nodes(self) -> None:
+    async def _cancel_waiting_nodes(self) -> None:
         """After a failure nobody handles, nothing is waited for any more."""
         waiting = [
-            node_id
+            record
             for node_id, record in self.records.items()
             if record.state is NodeState.WAITING and node_id not in self.tasks.values()
         ]
-        if waiting:
-            now = self.parts.clock.now()
-            for node_id in waiting:
-                self._notes.add([NodeEnded(node_id, NodeState.CANCELLED, now)], node_id)
-            self._stop_outside([self.records[node_id] for node_id in waiting])
-            for node_id in waiting:
-                self._learn(node_id, NodeRecord(node_id, NodeState.CANCELLED, ended_at=now))
+        if not waiting:
+            return
+        now = self.parts.clock.now()
+        for record in waiting:
+            self._notes.add([NodeEnded(record.node_id, NodeState.CANCELLED, now)], record.node_id)
+            self._learn(record.node_id, NodeRecord(record.node_id, NodeState.CANCELLED, ended_at=now))
+        await self._notes.commit()
+        # Not those that were taken back.
+        self._stop_outside([record for record in waiting if record.node_id in self.records])
 
     def _stop_outside(self, records: list[NodeRecord]) -> None:
         """Tell the platforms that nobody waits any more for what these nodes have begun there."""

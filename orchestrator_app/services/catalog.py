@@ -143,7 +143,10 @@ class Catalog:
                 self._sync.begin(workspace_id, view.id)
 
     async def counts(self, workspace_id: str) -> dict[str, int]:
-        """How many workflows are known, by provider."""
+        """How many workflows are known, by provider. Lists that were never read are begun."""
+        for view in await self._connections.list(workspace_id):
+            if view.sync is not None and view.sync.synced_date is None:
+                self._sync.begin_if_stale(workspace_id, view)
         counts = await self._database.read(lambda database: rows.counts(database, workspace_id))
         for provider in self._platforms.without_connection():
             counts[provider.key] = len(await _list_directly(provider))

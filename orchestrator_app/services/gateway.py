@@ -87,6 +87,10 @@ class Gateway:
         redactor = self._redactor(connection, call.callback_token)
         async with self._keeping_in(workspace_id, connection, redactor):
             look = await provider.poll(connection, call, memo)
+        if look.state == "completed" and call.completion == "callback" and not provider.calls_back_itself:
+            # Whom the workflow has told of the callback may still call, long after the workflow has ended.
+            message = f"The execution has ended in {provider.title}; its callback is still awaited."
+            look = replace(look, state="running", output=None, message=message)
         return _without_secrets(look, redactor)
 
     async def called_back(

@@ -118,6 +118,9 @@ class WorkflowMarks:
         """
         title = self._platforms.provider(provider_key).title
         connection_id = await self._platforms.connection_id(workspace_id, provider_key, connection_id)
+        if connection_id:
+            # A connection that is gone must not be taken for a workflow that is.
+            await self._platforms.connections.open(workspace_id, connection_id)
         before = await self._previews.at(connection_id, workflow_id, since)
         try:
             view = await self._previews.look(

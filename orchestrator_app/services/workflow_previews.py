@@ -53,7 +53,7 @@ class WorkflowPreviews:
         if len(workflow_id) > rows.LONGEST_ID:
             raise _gone(provider, workflow_id)
         if not provider.credential_fields:
-            preview = await self._fetch(provider, connection, workflow_id)
+            preview = await self._fetch(workspace_id, provider, connection, workflow_id)
             return PreviewView("", with_content_hash(preview), self._now())
         stored, listed, has_list = await self._database.read(
             lambda database: _known(database, workspace_id, connection, workflow_id)
@@ -69,7 +69,7 @@ class WorkflowPreviews:
         if stored and known and is_fresh:
             return PreviewView(connection.id, known, stored.fetched_date)
         try:
-            preview = with_content_hash(await self._fetch(provider, connection, workflow_id))
+            preview = with_content_hash(await self._fetch(workspace_id, provider, connection, workflow_id))
         except NotFound:
             if stored is not None:
                 self._gone.add((connection.id, workflow_id))
@@ -104,13 +104,24 @@ class WorkflowPreviews:
         )
         return preview_of(stored.preview) if stored else None
 
-    async def _fetch(self, provider: Provider, connection: Connection, workflow_id: str) -> WorkflowPreview:
+    async def _fetch(
+        self, workspace_id: str, provider: Provider, connection: Connection, workflow_id: str
+    ) -> WorkflowPreview:
         try:
             return await provider.preview(connection, workflow_id)
         except ProviderRefused as error:
-            if error.remote_status == HTTPStatus.NOT_FOUND:
+            if error.remote_status != HTTPStatus.NOT_FOUND:
+                raise
+            # So answers a platform whose API was switched off or has moved, too: that says nothing of a workflow.
+            outcome = await self._platforms.connections.check(workspace_id, connection.id)
+            if outcome.status == "connected":
                 raise _gone(provider, workflow_id) from error
-            raise
+            raise ProviderRefused(
+                outcome.detail,
+                provider=provider.key,
+                operation=Capability.PREVIEW.value,
+                remote_status=error.remote_status,
+            ) from error
 
     async def _forget(self, workspace_id: str, connection: Connection, workflow_id: str) -> None:
         was_known = await self._database.write(

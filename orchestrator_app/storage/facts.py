@@ -57,7 +57,9 @@ _WAIT_OPENED = text(
     " VALUES (:id, :run_id, :node_id, :number, :token_hash, :token_sealed, :at) ON CONFLICT (id) DO NOTHING"
 )
 _WAIT_REOPENED = text(
-    "UPDATE callback_wait SET received_date = NULL, body = NULL WHERE id = :id AND run_id = :run_id"
+    "UPDATE callback_wait SET received_date = NULL, body = NULL"
+    # What has arrived since must not be lost.
+    " WHERE id = :id AND run_id = :run_id AND received_date = :received_at"
 )
 _WAITS_CLOSED = text(
     "UPDATE callback_wait SET closed_date = :at"
@@ -160,7 +162,7 @@ class FactWriter:
     ) -> None:
         row |= {"id": fact.wait_id}
         if isinstance(fact, WaitReopened):
-            connection.execute(_WAIT_REOPENED, row)
+            connection.execute(_WAIT_REOPENED, row | {"received_at": fact.received_at})
             return
         row |= {
             "node_id": fact.node_id,

@@ -1,5 +1,6 @@
 """Looks at executions outside on SQL: which nodes wait for one, and what was seen, many in one transaction."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from orchestrator_app.storage.callbacks import LOCK_RUN
 from orchestrator_app.storage.checkpoints import Changed
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import Connection, text
+
+log = logging.getLogger(__name__)
 
 Unseal = Callable[[str, str], str]
 
@@ -90,26 +93,23 @@ class SqlLookStore:
             return []
         ids = {"ids": sorted({row.run_id for row in rows})}
         workspaces = {row.id: row.workspace_id for row in connection.execute(_WORKSPACES, ids)}
-        memos = {(row.run_id, row.node_id): payloads.loads(row.memo) for row in rows}
-        tokens: dict[tuple[str, str, int], str] = {}
-        if any(memo["call"]["completion"] == "callback" for memo in memos.values()):
-            tokens = {
-                (row.run_id, row.node_id, row.number): self._unseal(row.token_sealed, row.id)
-                for row in connection.execute(_TOKENS, ids)
-            }
-        return [
-            DueLook(
-                row.run_id,
-                row.node_id,
-                workspaces[row.run_id],
-                lease,
-                Watch.from_json(
-                    memos[row.run_id, row.node_id],
-                    callback_token=tokens.get((row.run_id, row.node_id, row.attempt), ""),
-                ),
-            )
-            for row in rows
-        ]
+        waits = {(wait.run_id, wait.node_id, wait.number): wait for wait in connection.execute(_TOKENS, ids)}
+        due: list[DueLook] = []
+        for row in rows:
+            try:
+                watch = self._watch(row, waits.get((row.run_id, row.node_id, row.attempt)))
+            except Exception:
+                # The others must not wait for it; it is tried again when its lease is over.
+                log.exception("what node %s of run %s waits for cannot be read", row.node_id, row.run_id)
+                continue
+            due.append(DueLook(row.run_id, row.node_id, workspaces[row.run_id], lease, watch))
+        return due
+
+    def _watch(self, row: Any, wait: Any) -> Watch:
+        memo = payloads.loads(row.memo)
+        is_called_back = memo["call"]["completion"] == "callback"
+        token = self._unseal(wait.token_sealed, wait.id) if wait is not None and is_called_back else ""
+        return Watch.from_json(memo, callback_token=token)
 
     async def put_off(self, looks: Sequence[tuple[DueLook, int]]) -> None:
         """See the port."""

@@ -82,6 +82,15 @@ def open_connect_dialog(page: Page, program: Program) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def open_toast(page: Page, program: Program) -> None:
+    kept = {"baseUrl": "http://127.0.0.1:9", "apiKey": "of-nothing"}
+    program.ask("POST", "/providers/n8n/connect", {"name": "Not needed", "credentials": kept})
+    open_connections(page, program)
+    page.get_by_role("button", name="Disconnect Not needed").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Disconnect").click()
+    page.get_by_text("Disconnected “Not needed”").hover()  # it stays while somebody points at it
+
+
 def open_workflows(page: Page, program: Program) -> None:
     page.goto(f"{program.url}/workflows?provider=simulated")
     expect(page.get_by_role("option", name="Echo")).to_be_visible()
@@ -116,6 +125,7 @@ VIEWS: dict[str, Callable[[Page, Program], None]] = {
     "run-node": open_run_node,
     "connections": open_connections,
     "connect-dialog": open_connect_dialog,
+    "toast": open_toast,
     "workflows": open_workflows,
     "workflow": open_workflow,
     "workflow-panel": open_workflow_panel,

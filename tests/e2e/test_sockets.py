@@ -257,17 +257,21 @@ def test_a_page_is_told_neither_secrets_nor_cookies(server: Program):
     secret = "n8n-key-that-nobody-may-read-back"
     credentials = {"baseUrl": "http://127.0.0.1:9", "apiKey": secret}
     stored = server.ask("POST", "/providers/n8n/connect", {"name": "Ours", "credentials": credentials})
-    connections = f"{STATE}.orchestrator_app___ui___pages___connections___state____connections_state"
+    place = f"{STATE}.orchestrator_app___ui___pages___connections"
+    connections = f"{place}___state____connections_state"
+    form = f"{place}___form_state____connection_form_state"
 
     async def work() -> list[dict[str, Any]]:
         async with Stranger(server, "curious") as stranger:
             await stranger.open_page()
             await stranger.send(f"{connections}.load")
-            await stranger.send(f"{connections}.open_existing", {"connection_id": stored["id"]})
+            await stranger.send(f"{form}.open_existing", {"connection_id": stored["id"]})
             await stranger.send(f"{connections}.check", {"connection_id": stored["id"]})
+            await stranger.until(lambda found: bool(found.get(form, {}).get("fields_rx_state_")))
             await stranger.until(
-                lambda found: found.get(connections, {}).get("form_fields_rx_state_", []) != []
+                lambda found: found.get(connections, {}).get("testing_id_rx_state_") == stored["id"]
             )
+            await stranger.until(lambda found: found.get(connections, {}).get("testing_id_rx_state_") == "")
             return stranger.received
 
     received = json.dumps(outside_the_loop(work))

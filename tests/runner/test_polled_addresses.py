@@ -40,6 +40,16 @@ async def test_a_plain_address_is_asked_until_its_condition_is_true(world: World
     assert {call.status_url for call, _ in world.platform.looks} == {f"{STATUS}?full=1"}
 
 
+async def test_conditions_of_an_earlier_address_do_not_judge_what_a_platform_tells(sqlite_world: World):
+    world = sqlite_world
+    world.platform.on_call("a", RemoteAnswer("running", remote_id="7"))
+    world.platform.on_look("a", RemoteLook("running"), {"n": 1})
+    config = {"provider": "n8n", "url": "", "connectionId": "c", "doneCondition": "$not($exists(data.state))"}
+    run_id = await world.start(graph([polled(**config)]))
+    await looked(world, 2)
+    assert (await world.ended(run_id)).output == {"n": 1}
+
+
 @pytest.mark.parametrize("location", [STATUS, "/7", "7"])
 async def test_without_a_status_address_the_answer_tells_it(sqlite_world: World, location: str):
     world = sqlite_world

@@ -69,6 +69,25 @@ async def test_what_waits_for_a_callback_is_stopped_by_its_token(world: World):
     assert told.callback_token == world.platform.calls[0].callback_token
 
 
+async def test_an_execution_is_stopped_only_after_the_end_of_its_node_is_on_disk(world: World):
+    """Otherwise a crash in between would leave a node that waits for what was stopped."""
+    world.platform.on_call("a", STARTED)
+    seen: list[str] = []
+
+    async def look(_: object) -> str:
+        seen.append(states_of(await world.runs.get(WORKSPACE, run_id))["a"])
+        return "It was stopped."
+
+    world.platform.on_cancel("a", look)
+    held = world.platform.hold("b")
+    run_id = await world.start(graph([polled(), webhook("b")]))
+    await world.waiting_at(run_id, "a")
+    held.answer(ProviderRefused("No."))
+    assert (await world.ended(run_id)).summary.state == "FAILED"
+    await world.at_rest()
+    assert seen == ["CANCELLED"]
+
+
 async def test_what_makes_no_calls_needs_no_stop(world: World):
     world.platform.on_call("a", DOWN)
     run_id = await world.start(graph([webhook("a", retryDelay=3_600_000), wait("w")]))

@@ -61,6 +61,17 @@ async def test_the_lists_of_several_connections_are_one(office: Office):
     assert await office.catalog.counts(WS) == {"memory": 2, "open": 1}
 
 
+async def test_counting_begins_to_read_a_list_that_was_never_read(office: Office):
+    connection_id = await office.connect()
+    async with office.hub.subscribe(WS) as changes:
+        assert await office.catalog.counts(WS) == {"open": 1}
+        while not any(change.kind == "workflows" for change in await changes.take(5)):
+            pass
+    found = await office.catalog.browse_fully(WS, "memory", ALL)
+    assert [row.connection_id for row in found.rows] == [connection_id]
+    assert await office.catalog.counts(WS) == {"memory": 1, "open": 1}
+
+
 async def test_what_is_wanted_of_a_list_is_found(office: Office):
     await office.connect()
     office.memory.flows = [

@@ -18,7 +18,7 @@ from orchestrator_app.services.connections import Connections
 from orchestrator_app.services.gateway import Gateway
 from orchestrator_app.storage.database import Database
 from tests.fakes.server import FakeServer
-from tests.services.platforms import KEY, WS, Office
+from tests.services.platforms import KEY, WS, MemoryProvider, Office
 from tests.steered import SteeredClock
 
 TOKEN = "cb_" + "t" * 43
@@ -260,3 +260,24 @@ async def test_make_is_called_by_its_address_alone(
     url = f"{fake_server.url}/echo/hook"
     answer = await gateway.execute(WS, RemoteCall("make", url=url, body={"n": 1}, timeout_seconds=5))
     assert answer.output == {"n": 1}
+
+
+@pytest.mark.parametrize(("calls_back_itself", "state"), [(False, "running"), (True, "completed")])
+async def test_the_end_of_an_execution_ends_the_wait_for_its_callback_only_where_the_platform_calls_back(
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    calls_back_itself: bool,  # noqa: FBT001
+    state: str,
+):
+    monkeypatch.setattr(MemoryProvider, "calls_back_itself", calls_back_itself)
+    call = RemoteCall("memory", await office.connect(), "w1", completion="callback")
+    look = await office.gateway.poll(WS, call, {})
+    assert look.state == state
+    assert (look.output == {"ok": True}) is calls_back_itself
+    assert "still awaited" in look.message or calls_back_itself
+
+
+async def test_a_failed_execution_ends_the_wait_for_its_callback(office: Office):
+    office.memory.look = RemoteLook("failed", message="Boom.")
+    call = RemoteCall("memory", await office.connect(), "w1", completion="callback")
+    assert (await office.gateway.poll(WS, call, {})).state == "failed"

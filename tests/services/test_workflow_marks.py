@@ -205,6 +205,15 @@ async def test_a_change_can_only_be_told_of_a_node_with_a_workflow(office: Offic
         await office.catalog.change_since(WS, "memory", "never", "", connection_id=connection_id)
 
 
+async def test_a_connection_that_is_gone_is_not_taken_for_a_workflow_that_is(office: Office):
+    connection_id = await office.connect()
+    made = await office.catalog.node_for(WS, "memory", "w1")
+    await office.connections.delete(WS, connection_id)
+    of_it = Definition((node(connection_id, workflowHash=made.config["workflowHash"]),))
+    with pytest.raises(NotFound, match="no such connection"):
+        await office.catalog.change(WS, of_it, "n")
+
+
 async def test_a_flow_of_flowise_is_found_by_its_own_keys(office: Office):
     flow = Node("n", "LocalFlow", "Ask", {"connectionId": "c", "flowId": "f", "workflowHash": "h"})
     with pytest.raises(NotFound, match="no provider “flowise”"):

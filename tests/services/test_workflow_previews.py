@@ -2,7 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator_app.errors import CredentialRefused, NotFound, ProviderError, ProviderUnavailable
+from orchestrator_app.errors import (
+    CredentialRefused,
+    NotFound,
+    ProviderError,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from orchestrator_app.providers.connection import ConnectionCheck
 from orchestrator_app.providers.remote_workflow import (
     CompletionChoice,
     FormField,
@@ -108,12 +115,28 @@ async def test_a_workflow_that_is_gone_leaves_the_list(office: Office):
     async with office.hub.subscribe(WS) as changes:
         with pytest.raises(NotFound, match="no workflow w1 on Memory") as caught:
             await office.catalog.look(WS, "memory", "w1", fresh=True)
-        assert await changes.take(1) == [Change("workflows", WS, connection_id, office.clock.ms)]
+        assert Change("workflows", WS, connection_id, office.clock.ms) in await changes.take(1)
     assert "deleted" in caught.value.hint
     assert (await office.catalog.browse(WS, "memory", WorkflowQuery())).total == 0
     for unknown in ("never-there", "x" * 400):
         with pytest.raises(NotFound):
             await office.catalog.look(WS, "memory", unknown)
+
+
+async def test_a_platform_that_knows_nothing_any_more_has_not_deleted_the_workflow(office: Office):
+    connection_id = await office.connect()
+    await office.catalog.browse_fully(WS, "memory", WorkflowQuery())
+    first = await office.catalog.look(WS, "memory", "w1")
+    office.memory.flows = []
+    office.memory.check = ConnectionCheck("refused", f"Its API is switched off for {KEY}.")
+    office.clock.ms += FRESH_MS
+    reason = "Its API is switched off for ***."
+    assert await office.catalog.look(WS, "memory", "w1") == replace(first, failure=reason)
+    with pytest.raises(ProviderRefused, match="switched off"):
+        await office.catalog.look(WS, "memory", "w2")
+    assert (await office.catalog.browse(WS, "memory", WorkflowQuery())).total == 1
+    view = await office.connections.get(WS, connection_id)
+    assert (view.status, view.status_detail) == ("refused", reason)
 
 
 async def test_a_workflow_that_is_gone_stays_gone_also_when_no_list_was_read(office: Office):

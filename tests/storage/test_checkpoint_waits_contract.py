@@ -157,13 +157,23 @@ async def test_due_runs_are_those_whose_time_has_come_the_earliest_first(journal
 async def test_a_token_may_be_opened_again_for_the_end(journal: Journal):
     run = await with_waits(journal, "cb_1")
     await journal.arrive(run.run_id, "cb_1", "half way")
-    await journal.store.record(run, [WaitReopened("wait-cb_1", 1_000)])
+    (wait,) = await journal.store.arrivals(run)
+    await journal.store.record(run, [WaitReopened("wait-cb_1", wait.received_at, 1_000)])
     (wait,) = await journal.store.arrivals(run)
     assert (wait.has_arrived, wait.body, wait.received_at) == (False, None, None)
     assert await journal.arrive(run.run_id, "cb_1", "the end") == "accepted"
     assert await journal.arrive(run.run_id, "cb_1", "once more") == "duplicate"
     (wait,) = await journal.store.arrivals(run)
     assert wait.body == "the end"
+
+
+async def test_opening_a_token_again_does_not_lose_what_arrived_since(journal: Journal):
+    run = await with_waits(journal, "cb_1")
+    await journal.arrive(run.run_id, "cb_1", "the end")
+    (wait,) = await journal.store.arrivals(run)
+    assert wait.received_at is not None
+    await journal.store.record(run, [WaitReopened("wait-cb_1", wait.received_at - 1, 1_000)])
+    assert await journal.store.arrivals(run) == [wait]
 
 
 async def test_an_arrival_whose_news_is_lost_is_due_at_the_next_start(journal: Journal):

@@ -125,6 +125,29 @@ async def test_a_callback_is_looked_up_by_its_token(journal: SqlJournal, looks: 
     assert look.watch.call.callback_token == "cb_new"
 
 
+async def test_a_wait_that_cannot_be_read_does_not_keep_the_others_from_their_looks(
+    journal: SqlJournal, looks: SqlLookStore
+):
+    unreadable = await parked(journal, 1_000)
+    token = WaitOpened("w1", "a", 0, "cb_a", 1_000)
+    parking = NodeParked("a", "callback", 9_000, watch("callback").as_json(), 1_000, 1_000)
+    await journal.store.record(unreadable, [token, parking])
+    foreign = await parked(journal, 1_000, "b")
+    await journal.store.record(
+        foreign, [NodeParked("b", "poll", None, {"of": "an older release"}, 1_000, 1_000)]
+    )
+    readable = await parked(journal, 2_000)
+    await journal.database.write(
+        lambda connection: connection.execute(text("UPDATE callback_wait SET number = 1, token_sealed = 'x'"))
+    )
+    await journal.database.write(
+        lambda connection: connection.execute(text("UPDATE node_run SET attempt = 1"))
+    )
+    due, next_at = await looks.take(5_000, lease=LEASE, limit=100)
+    assert [look.run_id for look in due] == [readable.run_id]
+    assert next_at == LEASE, "they are tried again when their lease is over"
+
+
 async def test_what_goes_on_is_kept_without_touching_its_run(journal: SqlJournal, looks: SqlLookStore):
     run = await parked(journal, 1_000)
     before, changes = await journal.run(run.run_id), list(journal.changes)

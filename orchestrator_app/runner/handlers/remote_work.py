@@ -100,8 +100,8 @@ class RemoteHandler(ABC):
             interval_ms=interval,
             most_interval_ms=max(interval, MOST_INTERVAL_MS),
             deadline=now + polling_time(context.node),
-            done_condition=str(context.node.config.get("doneCondition") or ""),
-            failed_condition=str(context.node.config.get("failedCondition") or ""),
+            done_condition=_condition(context, call, "doneCondition"),
+            failed_condition=_condition(context, call, "failedCondition"),
             remote_id=answer.remote_id,
             link=answer.link,
             says=answer.message,
@@ -121,8 +121,8 @@ class RemoteHandler(ABC):
             interval_ms=FALLBACK_INTERVAL_MS,
             most_interval_ms=MOST_FALLBACK_INTERVAL_MS,
             deadline=now + context.milliseconds("callbackTimeout"),
-            done_condition=str(context.node.config.get("doneCondition") or ""),
-            failed_condition=str(context.node.config.get("failedCondition") or ""),
+            done_condition=_condition(context, call, "doneCondition"),
+            failed_condition=_condition(context, call, "failedCondition"),
             remote_id=answer.remote_id,
             link=answer.link,
             says=answer.message,
@@ -248,6 +248,11 @@ def _can_look(context: NodeContext, call: RemoteCall, capabilities: frozenset[st
         return True
     # In case a callback is lost, a plain address can be asked only if the node says where, and how to judge it.
     return bool(context.node.config.get("statusUrl") and context.node.config.get("doneCondition"))
+
+
+def _condition(context: NodeContext, call: RemoteCall, key: str) -> str:
+    """How looks at a plain address are judged. A node that was one before may still have conditions."""
+    return str(context.node.config.get(key) or "") if call.status_url else ""
 
 
 async def rendered_inputs(context: NodeContext) -> JsonObject:
