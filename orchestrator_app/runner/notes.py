@@ -123,7 +123,9 @@ class Notes:
                 else:
                     note.settle()
                     continue
-            if note.written is None and note.refused is None:
+            if not note.node_id:
+                # It is about the run itself: nothing can be built on it, and nothing else need be taken back.
+                _settle(notes, error)
                 raise error
             note.settle(error)
             # What comes after it, and what was concluded about the whole run.

@@ -190,3 +190,20 @@ async def test_what_is_refused_is_not_reported_as_overlooked(world: World, caplo
     gc.collect()
     assert run.summary.state == "FAILED"
     assert "never retrieved" not in caplog.text
+
+
+async def test_what_follows_from_a_result_that_is_refused_does_not_happen(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+):
+    world = sqlite_world
+    held = world.platform.hold("a")
+    run_id = await world.start(graph([webhook("a"), webhook("b")], "a b"))
+    await world.platform.called("a")
+    monkeypatch.setattr(
+        segment, "NOTED_SECONDS", 5.0
+    )  # the end of the one comes with the beginning of the other
+    world.store.failing("record", *[InvalidInput("The database cannot hold this.")] * 2)
+    held.answer({"odd": 1})
+    run = await world.ended(run_id)
+    assert states_of(run) == {"a": "FAILED", "b": "SKIPPED"}
+    assert len(world.platform.calls) == 1

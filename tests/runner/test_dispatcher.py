@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -274,3 +275,31 @@ async def test_after_the_grace_what_works_is_cut(office: Office):
 
 async def test_a_dispatcher_that_never_started_can_be_stopped():
     await Office().dispatcher.stop(0)
+
+
+async def test_a_run_is_stored_as_claimed_only_while_there_is_room_for_it():
+    office = Office(concurrency=1)
+    assert office.dispatcher.claim_name() == ""
+    await office.dispatcher.start(office.advance)
+    assert office.dispatcher.claim_name() == office.dispatcher.owner
+    office.gate.clear()
+    office.dispatcher.enqueue("r1")
+    await office.until(lambda: office.advanced == ["r1"])
+    assert office.dispatcher.claim_name() == ""
+    office.gate.set()
+    await office.at_rest()
+    await office.dispatcher.stop(0)
+    assert office.dispatcher.claim_name() == ""
+
+
+async def test_a_run_that_was_claimed_while_everything_stopped_is_left_to_the_next_start():
+    office = Office()
+    claimed: Any = SimpleNamespace(run_id="r1")
+    office.dispatcher.begin(claimed)
+    await office.dispatcher.start(office.advance)
+    office.dispatcher.begin(claimed)
+    await office.at_rest()
+    assert office.advanced == ["r1"]
+    await office.dispatcher.stop(0)
+    office.dispatcher.begin(claimed)
+    assert not office.dispatcher._tasks

@@ -160,4 +160,5 @@ def test_make_alone_prints_every_command():
         ["make"], cwd=root, env=environment, capture_output=True, text=True, check=True
     ).stdout
     commands = [line.split()[1] for line in printed.splitlines()]
-    assert commands == ["help", "run", "dev", "test", "check", "fix", "bench", "audit", "lock", "clean"]
+    wanted = ["help", "run", "scale", "dev", "test", "check", "fix", "bench", "audit", "lock", "clean"]
+    assert commands == wanted

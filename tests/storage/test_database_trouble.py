@@ -288,7 +288,7 @@ async def test_postgresql_is_used_with_time_limits_and_a_snapshot_per_read(postg
     assert await postgres_database.write(setting("timezone")) == "UTC"
     assert await postgres_database.read(setting("transaction_isolation")) == "repeatable read"
     assert await postgres_database.read(setting("transaction_read_only")) == "on"
-    assert await postgres_database.read(setting("idle_in_transaction_session_timeout")) == "30s"
+    assert await postgres_database.read(setting("idle_in_transaction_session_timeout")) == "10s"
 
 
 def test_refusals_are_logged_once_per_batch(caplog: pytest.LogCaptureFixture):
