@@ -94,7 +94,7 @@ async def test_a_database_that_is_away_is_told(tabs: Tabs, monkeypatch: pytest.M
     async def away(*_: object, **__: object) -> None:
         raise Unavailable("The database does not answer.")
 
-    tab, _orchestrator_id = await opened(tabs)
+    tab, orchestrator_id = await opened(tabs)
     with monkeypatch.context() as patch:
         patch.setattr(OrchestratorSettings, "set_limits", away)
         await tab.send(LimitsState.save_limits)
