@@ -84,7 +84,9 @@ def open_connect_dialog(page: Page, program: Program) -> None:
 
 def open_toast(page: Page, program: Program) -> None:
     kept = {"baseUrl": "http://127.0.0.1:9", "apiKey": "of-nothing"}
-    program.ask("POST", "/providers/n8n/connect", {"name": "Not needed", "credentials": kept})
+    names = [item["name"] for item in program.ask("GET", "/connections")["items"]]
+    if "Not needed" not in names:
+        program.ask("POST", "/providers/n8n/connect", {"name": "Not needed", "credentials": kept})
     open_connections(page, program)
     page.get_by_role("button", name="Disconnect Not needed").click()
     page.get_by_role("alertdialog").get_by_role("button", name="Disconnect").click()
@@ -124,8 +126,8 @@ VIEWS: dict[str, Callable[[Page, Program], None]] = {
     "run": open_run,
     "run-node": open_run_node,
     "connections": open_connections,
-    "connect-dialog": open_connect_dialog,
     "toast": open_toast,
+    "connect-dialog": open_connect_dialog,  # a tab remembers that it is open
     "workflows": open_workflows,
     "workflow": open_workflow,
     "workflow-panel": open_workflow_panel,
