@@ -79,9 +79,11 @@ def _empty() -> rx.Component:
 
 def _for_all() -> rx.Component:
     """Does the same to all runs that the filter shows, after a question."""
-    can_cancel = State.state_filter == ""
-    for state in ("PENDING", "RUNNING", "WAITING"):
-        can_cancel |= State.state_filter == state
+    open_states = ("PENDING", "RUNNING", "WAITING")
+    # Offered where there is something to cancel, and nowhere else.
+    can_cancel = (State.state_filter == "") & (sum(State.counts[state] for state in open_states) > 0)
+    for state in open_states:
+        can_cancel |= (State.state_filter == state) & (State.counts[state] > 0)
     is_cancel = Many.bulk_action == "cancel"
     return rx.fragment(
         rx.cond(
@@ -96,7 +98,7 @@ def _for_all() -> rx.Component:
             ),
         ),
         rx.cond(
-            State.state_filter == RunState.FAILED.value,
+            (State.state_filter == RunState.FAILED.value) & (State.counts[RunState.FAILED.value] > 0),
             rx.button(
                 rx.icon("redo-2", size=ICON),
                 "Retry all of these",
