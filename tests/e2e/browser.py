@@ -107,3 +107,11 @@ def write(page: Page, label: str, text: str, *, nth: int = 0) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.insert_text(text)
     editor.blur()
+
+
+def settled(page: Page) -> Page:
+    """The page once nothing on it moves any more: what moves into place would be measured half transparent."""
+    page.evaluate(
+        "Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => 0)))"
+    )
+    return page

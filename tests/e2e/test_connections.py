@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.browser import watched_page
+from tests.e2e.browser import settled, watched_page
 from tests.fakes.server import FakeServer
 from tests.processes import Program
 
@@ -284,9 +284,5 @@ def test_cards_with_connections_and_what_they_open_are_sound_on_a_phone(
 
 def complaints(page: Page) -> list[str]:
     """What axe finds, once nothing moves any more."""
-    page.evaluate(
-        "Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => 0)))"
-    )
-    return [
-        f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in Axe().run(page).response["violations"]
-    ]
+    found = Axe().run(settled(page)).response["violations"]
+    return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]

@@ -6,7 +6,7 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import write
+from tests.e2e.browser import settled, write
 from tests.fakes.server import FakeServer
 from tests.processes import Program
 
@@ -15,7 +15,9 @@ PICTURES = os.environ.get("ORCHESTRATOR_TEST_PICTURES", "")
 
 
 def looks_right(page: Page, name: str) -> None:
-    found = [item["id"] for item in Axe().run(page).response["violations"] if item["impact"] in SERIOUS]
+    found = [
+        item["id"] for item in Axe().run(settled(page)).response["violations"] if item["impact"] in SERIOUS
+    ]
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
     assert found == []

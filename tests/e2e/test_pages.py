@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import at_rest, node, watched_page
+from tests.e2e.browser import at_rest, node, settled, watched_page
 from tests.processes import Program
 
 SERIOUS = {"serious", "critical"}
@@ -146,15 +146,11 @@ def test_every_page_is_sound(browser: Browser, program: Program, screen: str, sc
             open_view(page, program)
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= SCREENS[screen]["width"], f"{name} is wider than the screen: {width}"
-            # What moves into place would be measured half transparent.
-            page.evaluate(
-                "Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => 0)))"
-            )
             if PICTURES:
                 page.screenshot(path=Path(PICTURES) / f"{name}-{screen}-{scheme}.png")
             found = [
                 f"{item['id']}: {item['help']}: {[part['html'][:200] for part in item['nodes']][:4]}"
-                for item in Axe().run(page).response["violations"]
+                for item in Axe().run(settled(page)).response["violations"]
                 if item["impact"] in SERIOUS
             ]
             if found:

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.browser import node, watched_page
+from tests.e2e.browser import node, settled, watched_page
 from tests.e2e.test_main_job import connect_n8n
 from tests.fakes.n8n_flow import FakeWorkflow
 from tests.fakes.server import FakeServer
@@ -55,7 +55,7 @@ def mark(page: Page, name: str) -> Locator:
 
 def violations(page: Page, part: str) -> list[str]:
     """What keeps people from using a part of the page."""
-    found = Axe().run(page, context=part).response["violations"]
+    found = Axe().run(settled(page), context=part).response["violations"]
     return [
         f"{item['id']}: {item['nodes'][0]['html'][:200]}"
         for item in found
