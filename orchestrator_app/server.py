@@ -19,6 +19,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server as EmbeddedGranian
+from uvloop import run as run_loop
 
 from orchestrator_app.errors import Unavailable
 
@@ -72,7 +73,7 @@ def run(app: AsgiApp, listener: socket.socket, *, on_ready: Callable[[], None]) 
     Raises:
         Exception: Whatever keeps the application from starting, as it is.
     """
-    asyncio.run(_serve_and_leave(app, listener, on_ready))
+    run_loop(_serve_and_leave(app, listener, on_ready))
     raise AssertionError  # pragma: no cover - the process has ended
 
 

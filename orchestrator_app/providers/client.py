@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import aiohttp
 import httpx
 
 from orchestrator_app.errors import (
@@ -14,10 +15,18 @@ from orchestrator_app.errors import (
     UnreadableAnswer,
 )
 from orchestrator_app.providers.answer_body import body_reader, too_large
-from orchestrator_app.providers.answers import HttpAnswer, host_of
-from orchestrator_app.providers.guarded_transport import GuardedTransport, Journey
+from orchestrator_app.providers.answers import HttpAnswer
+from orchestrator_app.providers.guarded_transport import GuardedTransport, Journey, as_httpx
 from orchestrator_app.providers.name_lookup import Lookup, NetworkGuard
-from orchestrator_app.providers.outgoing_request import UNSET, Params, Unset, build_request, no_address
+from orchestrator_app.providers.outgoing_request import (
+    UNSET,
+    Addresses,
+    OutgoingRequest,
+    Params,
+    Unset,
+    build_request,
+    no_address,
+)
 
 if TYPE_CHECKING:
     from orchestrator_app.domain.json_values import JsonValue
@@ -69,7 +78,7 @@ class HttpClient:
             lookup: Finds the addresses of a host name. Default: the operating system.
             ssl_context: Whom to trust. Default: public authorities and those of the system.
         """
-        self._guard = guard
+        self._addresses = Addresses(guard.check_url)
         self._max_body_bytes = max_body_bytes
         self._transport = GuardedTransport(guard, lookup=lookup, ssl_context=ssl_context)
         self._is_closed = False
@@ -113,48 +122,44 @@ class HttpClient:
         try:
             if self._is_closed:
                 raise ProviderUnavailable("Orchestrator is shutting down: nothing was sent.")
-            request = build_request(
-                method,
-                url,
-                headers=headers,
-                json=json,
-                content=content,
-                params=params,
-                check_url=self._guard.check_url,
-            )
-            request.extensions["journey"] = journey
+            address = self._addresses.read(url, params)
+            request = build_request(method, address, headers=headers, json=json, content=content)
             try:
                 async with asyncio.timeout(timeout_seconds):
-                    return await self._exchange(request, provider, operation)
+                    status, found, body = await self._exchange(request, journey)
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
-                raise _explain(error, journey, host_of(str(request.url)), timeout_seconds) from error
+                raise _explain(error, journey, address.host, timeout_seconds) from error
         except ProviderError as error:
             error.provider = provider
             error.operation = operation
             raise
+        return HttpAnswer(status, found, body, address.text, provider, operation)
 
-    async def _exchange(self, request: httpx.Request, provider: str, operation: str) -> HttpAnswer:
-        url = str(request.url)
-        host = host_of(url)
-        response = await self._transport.handle_async_request(request)
-        stream = response.stream
-        assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101  # that of our own transport
+    async def _exchange(
+        self, request: OutgoingRequest, journey: Journey
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the complete answer."""
+        host = request.address.host
+        response = await self._transport.send(request, journey)
         try:
-            headers = _read_headers(response, host)
+            headers = _read_headers(response.raw_headers, host)
             body = body_reader(
                 headers.get("content-encoding", "").strip().lower(), host, self._max_body_bytes
             )
             if _announced_bytes(headers) > self._max_body_bytes:
                 raise too_large(host, self._max_body_bytes)
-            async for chunk in stream:
-                body.feed(chunk)
-            content = body.close()
+            try:
+                while chunk := await response.content.readany():
+                    body.feed(chunk)
+            except (aiohttp.ClientError, OSError) as error:
+                raise as_httpx(error, is_sent=True) from error
+            return response.status, headers, body.close()
         except UnreadableAnswer as error:
-            error.remote_status = response.status_code
+            error.remote_status = response.status
             raise
         finally:
-            await stream.aclose()
-        return HttpAnswer(response.status_code, headers, content, url, provider, operation)
+            # Gives the connection back, or closes it when the answer was not read to its end.
+            response.release()
 
     async def close(self) -> None:
         """Close all connections; requests after this are refused."""
@@ -162,10 +167,10 @@ class HttpClient:
         await self._transport.aclose()
 
 
-def _read_headers(response: httpx.Response, host: str) -> dict[str, str]:
+def _read_headers(raw: Sequence[tuple[bytes, bytes]], host: str) -> dict[str, str]:
     headers: dict[str, str] = {}
     size = 0
-    for raw_name, raw_value in response.headers.raw:
+    for raw_name, raw_value in raw:
         size += len(raw_name) + len(raw_value)
         name = raw_name.decode("latin-1").lower()
         value = raw_value.decode("latin-1")

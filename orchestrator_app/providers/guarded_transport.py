@@ -1,7 +1,8 @@
 """The transport below the HTTP client: aiohttp, with each address checked where the connection is made.
 
-It speaks httpx's transport interface. It is not the ready-made bridge between the two libraries, because that one
-reports a connection that broke after the request was sent as a connect timeout, and sends some requests twice.
+What fails is told in the exceptions of httpx, which say what the caller has to know: whether anything was sent. It is
+not the ready-made bridge between the two libraries, because that one reports a connection that broke after the
+request was sent as a connect timeout, and sends some requests twice.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import io
 import select
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -19,9 +19,9 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
-from yarl import URL
 
 from orchestrator_app.providers.name_lookup import GuardedResolver, Lookup, NetworkGuard, SystemLookup
+from orchestrator_app.providers.outgoing_request import OutgoingRequest
 
 CONNECT_SECONDS = 5.0
 TOTAL_CONNECTIONS = 100
@@ -152,26 +152,8 @@ def _why(error: Exception, *, is_sent: bool) -> str:  # noqa: PLR0911  # a list 
     return "the connection could not be made"
 
 
-class _Body(httpx.AsyncByteStream):
-    """The answer's bytes as they come, still compressed."""
-
-    def __init__(self, response: ClientResponse) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
-        except (aiohttp.ClientError, OSError) as error:
-            raise as_httpx(error, is_sent=True) from error
-
-    async def aclose(self) -> None:
-        """Give the connection back, or close it when the answer was not read to its end."""
-        self._response.release()
-
-
-class GuardedTransport(httpx.AsyncBaseTransport):
-    """An httpx transport with one pool of connections, to allowed addresses only. No proxies, cookies or redirects."""
+class GuardedTransport:
+    """One pool of connections, to allowed addresses only. No proxies, cookies or redirects."""
 
     def __init__(
         self, guard: NetworkGuard, *, lookup: Lookup | None = None, ssl_context: ssl.SSLContext | None = None
@@ -182,40 +164,33 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context or trusted_authorities()
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request, which brings its ``Journey`` along as an extension."""
-        journey: Journey = request.extensions["journey"]
-        # Not parsed again: what is sent is, byte for byte, what was checked.
-        try:
-            url = URL(str(request.url), encoded=True)
-        except ValueError as error:
-            raise httpx.InvalidURL("not an address for aiohttp") from error
-        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
-        content = request.content or None
+    async def send(self, request: OutgoingRequest, journey: Journey) -> ClientResponse:
+        """Send the request; gives the answer's head. Whoever takes it reads the body, and releases it.
+
+        Raises:
+            httpx.TransportError: No head came. ``journey`` says how far the request had come.
+        """
         before = _journey.set(journey)
         try:
-            response = await self._send(journey, request.method, url, headers, content)
+            return await self._send(request, journey)
         finally:
             _journey.reset(before)
-        return httpx.Response(
-            response.status, headers=response.raw_headers, stream=_Body(response), request=request
-        )
 
-    async def _send(
-        self,
-        journey: Journey,
-        method: str,
-        url: URL,
-        headers: list[tuple[str, str]],
-        content: bytes | None,
-    ) -> ClientResponse:
+    async def _send(self, request: OutgoingRequest, journey: Journey) -> ClientResponse:
         session = self._session or self._open()
+        content = request.content
         while True:
             journey.is_fresh = False
             # aiohttp wants to be given large bodies as a stream, so that it need not write them in one go.
             data = io.BytesIO(content) if content and len(content) > _LARGE_BODY_BYTES else content
             try:
-                return await session.request(method, url, headers=headers, data=data, allow_redirects=False)
+                return await session.request(
+                    request.method,
+                    request.address.url,  # not parsed again
+                    headers=request.headers,
+                    data=data,
+                    allow_redirects=False,
+                )
             except (aiohttp.ClientError, OSError) as error:
                 # Each round uses up an idle connection that turned out to be closed, so this ends.
                 if not _was_closed_before_use(error, journey):

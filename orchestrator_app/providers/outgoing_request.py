@@ -3,11 +3,15 @@
 import json as jsonlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import httpx
+from yarl import URL
 
 from orchestrator_app.errors import AddressNotAllowed, ProviderRefused
+from orchestrator_app.providers.answers import host_of
 
 if TYPE_CHECKING:
     from orchestrator_app.domain.json_values import JsonValue
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 Params: TypeAlias = Mapping[str, str | int | float | bool | None]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _MAX_PORT = 65_535
+_MOST_REMEMBERED = 1000
+_LONGEST_REMEMBERED = 500
 _OWN_HEADERS = {"Accept-Encoding": "gzip", "User-Agent": "Orchestrator"}
 _FORBIDDEN_HEADERS = frozenset(
     {
@@ -41,69 +47,128 @@ class Unset:
 UNSET: Final = Unset()
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A web address that may be called.
+
+    Attributes:
+        text: As it is sent, byte for byte what was checked.
+        url: The same for the library that sends it.
+        host: Its host, for sentences.
+    """
+
+    text: str
+    url: URL
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A checked request. ``headers`` are those that the connection does not bring itself."""
+
+    method: str
+    address: Address
+    headers: dict[str, str]
+    content: bytes | None
+
+
+class Addresses:
+    """Reads and checks addresses. Calls go to few of them again and again, so good ones are remembered.
+
+    Args:
+        check_url: Refuses addresses that must not be called; it says the same of the same address every time.
+    """
+
+    def __init__(self, check_url: Callable[[str], None]) -> None:
+        self._check_url = check_url
+        self._good: dict[str, Address] = {}
+
+    def read(self, url: str, params: Params | None = None) -> Address:
+        """The address with ``params`` added to its query.
+
+        Raises:
+            AddressNotAllowed: It is no web address, or one that must not be called.
+        """
+        known = None if params else self._good.get(url)
+        if known is not None:
+            return known
+        # As it was given and as it is sent.
+        self._check_url(url)
+        target = _read_address(url, params)
+        text = str(target)
+        if text != url:
+            self._check_url(text)
+        try:
+            address = Address(text, URL(text, encoded=True), host_of(text))
+        except ValueError as error:
+            raise no_address() from error
+        if not params and len(self._good) < _MOST_REMEMBERED and len(url) <= _LONGEST_REMEMBERED:
+            self._good[url] = address
+        return address
+
+
 def build_request(
     method: str,
-    url: str,
+    address: Address,
     *,
     headers: Mapping[str, str] | None,
     json: "JsonValue | Unset",
     content: bytes | None,
-    params: Params | None,
-    check_url: Callable[[str], None],
-) -> httpx.Request:
-    """The checked request. ``check_url`` sees the address as it was given and as it is sent.
+) -> OutgoingRequest:
+    """The checked request.
 
     Raises:
-        AddressNotAllowed: The address is none, or ``check_url`` refuses it.
         ProviderRefused: Method, headers or body cannot be sent.
     """
     if method not in METHODS:
         raise ProviderRefused(
             "The method of the call is not known.", hint=f"Use one of {', '.join(sorted(METHODS))}."
         )
-    check_url(url)
-    target = _read_address(url, params)
-    dispatched = str(target)
-    if dispatched != url:
-        check_url(dispatched)
     sent = dict(_OWN_HEADERS)
     if not isinstance(json, Unset):
         content = _as_json(json)
         sent["Content-Type"] = "application/json"
     if headers:
-        check_headers(headers)
-        taken = {name.lower() for name in headers}
+        taken = check_headers(headers)
         sent = {name: value for name, value in sent.items() if name.lower() not in taken}
         sent.update(headers)
-    raw = [(name.encode("ascii"), value.encode("latin-1")) for name, value in sent.items()]
-    try:
-        return httpx.Request(method, target, headers=raw, content=content)
-    except ValueError as error:  # a host that httpx could read, but cannot write into a header
-        raise no_address() from error
+    return OutgoingRequest(method, address, sent, content or None)
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, str]) -> set[str]:
     """Refuse headers that would change where the request ends, or what connection it takes.
+
+    Returns:
+        The names in lower case.
 
     Raises:
         ProviderRefused: The header may not be set, or cannot be sent.
     """
+    names: set[str] = set()
     for name, value in headers.items():
-        lower = name.lower()
-        if not _HEADER_NAME.fullmatch(name):
-            raise ProviderRefused(
-                "A header has a name that HTTP does not allow.",
-                hint="Use letters, digits and hyphens, without spaces or colons.",
-            )
-        if lower in _FORBIDDEN_HEADERS or lower.startswith("proxy-"):
-            raise ProviderRefused(
-                f"The header {name} may not be set: it belongs to the connection.", hint="Remove the header."
-            )
+        names.add(_checked_name(name))
         if not _HEADER_VALUE.fullmatch(value):
             raise ProviderRefused(
                 f"The value of the header {name} has characters that HTTP does not allow there.",
                 hint="Line breaks, control characters and most letters beyond English are not possible in headers.",
             )
+    return names
+
+
+@lru_cache(maxsize=1024)
+def _checked_name(name: str) -> str:
+    """The name in lower case."""
+    lower = name.lower()
+    if not _HEADER_NAME.fullmatch(name):
+        raise ProviderRefused(
+            "A header has a name that HTTP does not allow.",
+            hint="Use letters, digits and hyphens, without spaces or colons.",
+        )
+    if lower in _FORBIDDEN_HEADERS or lower.startswith("proxy-"):
+        raise ProviderRefused(
+            f"The header {name} may not be set: it belongs to the connection.", hint="Remove the header."
+        )
+    return lower
 
 
 def _read_address(url: str, params: Params | None) -> httpx.URL:
@@ -113,9 +178,8 @@ def _read_address(url: str, params: Params | None) -> httpx.URL:
             target = target.copy_merge_params(dict(params))
         if target.fragment:
             target = target.copy_with(fragment=None)
-        has_host = bool(
-            target.host
-        )  # turns international names back into letters, which not all of them can be
+        # Not every host can be turned back into letters, or written into a header.
+        has_host = bool(target.host and target.netloc)
     except (httpx.InvalidURL, ValueError) as error:
         raise no_address() from error
     has_port = target.port is None or 0 < target.port <= _MAX_PORT
