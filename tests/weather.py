@@ -62,6 +62,8 @@ class Outside:
         self.looked[run_id, node_id].append(self._world.clock.ms)
         if self.weather != "fair":
             raise ProviderUnavailable("It is down.")
+        if not self.arrived[run_id, node_id]:
+            return RemoteLook("unknown")
         is_done = node_id == "job" and len(self.looked[run_id, node_id]) >= LOOKS_AT_A_JOB
         return RemoteLook("completed", {"job": "done"}) if is_done else RemoteLook("running")
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any, TypeAlias, TypeGuard
 
+import orjson
+
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -54,5 +56,8 @@ def quoted(value: object, most: int = 60) -> str:
 
 
 def size_of(value: JsonValue) -> int:
-    """How many bytes the value takes as compact JSON text, letters beyond ASCII counted as escapes."""
-    return len(json.dumps(value, separators=(",", ":")))
+    """How many bytes the value takes as compact JSON text in UTF-8."""
+    try:
+        return len(orjson.dumps(value))
+    except TypeError:  # integers beyond 64 bits and half surrogates
+        return len(json.dumps(value, separators=(",", ":")))

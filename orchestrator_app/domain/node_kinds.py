@@ -190,13 +190,16 @@ NODE_KINDS: dict[str, NodeKind] = {
 }
 
 
+# Runs ask for settings all the time.
+_DEFAULTS = {name: {field.key: field.default for field in kind.fields} for name, kind in NODE_KINDS.items()}
+
+
 def setting(node: Node, key: str) -> JsonValue:
     """A node's config value, or the default of its kind. An emptied field of the drawer counts as absent."""
     value = node.config.get(key)
     if not is_blank(value):
         return value
-    field = NODE_KINDS[node.kind].field(key)
-    return field.default if field else None
+    return _DEFAULTS[node.kind].get(key)
 
 
 def output_handles(node: Node) -> tuple[str, ...]:

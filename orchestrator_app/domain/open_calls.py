@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -15,15 +16,25 @@ _MOST_SLUG = 60
 
 def correlation_id(run_id: str, node_id: str) -> str:
     """Names run and node in one header-safe word."""
+    return f"{run_id}.{_slug(node_id)}"
+
+
+@lru_cache(maxsize=1024)
+def _slug(node_id: str) -> str:
     slug = re.sub(r"[^A-Za-z0-9_-]", "-", node_id)[:_MOST_SLUG]
-    if slug != node_id:
-        slug = f"{slug}-{zlib.crc32(node_id.encode()):08x}"
-    return f"{run_id}.{slug}"
+    return slug if slug == node_id else f"{slug}-{zlib.crc32(node_id.encode()):08x}"
 
 
+@lru_cache(maxsize=1024)
 def idempotency_key(run_id: str, node_id: str) -> str:
     """The same for all attempts of a node in a run."""
     return str(uuid5(UUID(run_id), node_id))
+
+
+def traceparent(run_id: str, node_id: str) -> str:
+    """W3C trace context: the run is the trace, the node the span."""
+    trace, span = run_id.replace("-", ""), idempotency_key(run_id, node_id).replace("-", "")[:16]
+    return f"00-{trace}-{span}-01"
 
 
 def workflow_of(node: Node) -> str:

@@ -29,10 +29,13 @@ class Change:
 class Subscription:
     """The changes that one reader has not taken yet; a newer change of the same thing replaces an older one."""
 
-    def __init__(self, workspace_id: str, *, run_id: str, orchestrator_id: str) -> None:
+    def __init__(
+        self, workspace_id: str, *, run_id: str, orchestrator_id: str, only_ends: bool = False
+    ) -> None:
         self._workspace_id = workspace_id
         self._run_id = run_id
         self._orchestrator_id = orchestrator_id
+        self._only_ends = only_ends
         self._pending: dict[tuple[str, str], Change] = {}
         self._event = asyncio.Event()
 
@@ -43,6 +46,8 @@ class Subscription:
 
     def offer(self, change: Change) -> None:
         """Keep the change if this reader cares for it."""
+        if self._only_ends and change.kind == "run" and not change.is_end:
+            return
         if not self.is_for_all and change.workspace_id != self._workspace_id:
             return
         if self._run_id and change.id != self._run_id:
@@ -89,13 +94,15 @@ class Hub:
 
     @asynccontextmanager
     async def subscribe(
-        self, workspace_id: str, *, run_id: str = "", orchestrator_id: str = ""
+        self, workspace_id: str, *, run_id: str = "", orchestrator_id: str = "", only_ends: bool = False
     ) -> AsyncGenerator[Subscription]:
         """Listen to a workspace's changes, or only to those of one run or of one orchestrator and its runs.
 
-        An empty workspace stands for all of them.
+        An empty workspace stands for all of them. With ``only_ends``, a run is heard of when it ends, not before.
         """
-        subscription = Subscription(workspace_id, run_id=run_id, orchestrator_id=orchestrator_id)
+        subscription = Subscription(
+            workspace_id, run_id=run_id, orchestrator_id=orchestrator_id, only_ends=only_ends
+        )
         self._subscriptions.add(subscription)
         try:
             yield subscription

@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import setting
-from orchestrator_app.domain.open_calls import correlation_id, idempotency_key
+from orchestrator_app.domain.open_calls import correlation_id, idempotency_key, traceparent
 from orchestrator_app.domain.planning import Graph
 from orchestrator_app.domain.ports import ClaimedRun, Clock, ProviderGateway, WaitRecord
 from orchestrator_app.domain.runs import LogLevel, WaitReason
@@ -88,8 +87,8 @@ class NodeContext:
 
     @property
     def traceparent(self) -> str:
-        """W3C trace context: the run is the trace, the node the span."""
-        return f"00-{UUID(self.run.run_id).hex}-{UUID(self.idempotency_key).hex[:16]}-01"
+        """Names run and node for whoever traces what happens outside."""
+        return traceparent(self.run.run_id, self.node.id)
 
     def milliseconds(self, key: str) -> int:
         """A config value in milliseconds."""
@@ -98,6 +97,8 @@ class NodeContext:
 
     def awaited_callback(self) -> WaitRecord | None:
         """The wait of the nearest WaitForCallback behind this node, if there is one."""
-        behind = self.graph.descendants(self.node.id)
         waits = {wait.node_id: wait for wait in self.run.waits if wait.number == 0}
+        if not waits:
+            return None
+        behind = self.graph.descendants(self.node.id)
         return next((waits[node_id] for node_id in behind if node_id in waits), None)

@@ -45,7 +45,7 @@ class RunQueue:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _watch(self) -> None:
-        async with self._hub.subscribe("") as changes:
+        async with self._hub.subscribe("", only_ends=True) as changes:
             news: list[Change] = []
             due: set[str] = set()
             while True:

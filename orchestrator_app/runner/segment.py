@@ -27,7 +27,7 @@ from orchestrator_app.errors import OrchestratorError
 from orchestrator_app.runner.limits import OutputRoom, too_late
 from orchestrator_app.runner.node_work import NodeWork
 from orchestrator_app.runner.notes import Notes, Superseded
-from orchestrator_app.runner.sight import scope_of
+from orchestrator_app.runner.sight import Sight
 
 if TYPE_CHECKING:
     from orchestrator_app.runner.engine import Engine
@@ -60,12 +60,14 @@ class Segment:
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
         self._nudged: asyncio.Task[bool] | None = None
         self._notes = Notes(self)
+        self._sight = Sight(self)
         for node_id, record in run.nodes.items():
             self._learn(node_id, record)
 
     def _learn(self, node_id: str, record: NodeRecord) -> None:
         self.records[node_id] = record
         self.progress[node_id] = Progress(record.state, record.handles, record.output)
+        self._sight.learn(node_id)
 
     async def proceed(self) -> None:
         """Work until the end or until only waits are left."""
@@ -91,7 +93,9 @@ class Segment:
         if self.run.is_new:
             facts.append(Logged("The run started.", now))
         self._notes.add(facts)
-        self.run.waits.extend(waits)
+        if waits:
+            self.run.waits.extend(waits)
+            self._sight.look_anew()
 
     async def _turn(self) -> bool:
         """One round: start what may start, then wait for something. True when the segment is over."""
@@ -249,14 +253,18 @@ class Segment:
         if self.run.deadline_at is not None:
             times = [*times, self.run.deadline_at]
         pause = max(0.0, (min(times) - self.parts.clock.now()) / 1000) if times else None
-        if self._notes.are_unwritten:
-            pause = NOTED_SECONDS if pause is None else min(pause, NOTED_SECONDS)
         awaited: set[asyncio.Task[Any]] = set(self.tasks)
         if not self.parts.dispatcher.is_stopping:
             if self._nudged is None:
                 self._nudged = asyncio.create_task(self._nudge.wait())
             awaited.add(self._nudged)
-        done, _ = await asyncio.wait(awaited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        done: set[asyncio.Task[Any]] = set()
+        if self._notes.are_unwritten and (pause is None or pause > NOTED_SECONDS):
+            done, _ = await asyncio.wait(
+                awaited, timeout=NOTED_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+        if not done and not self._notes.are_unwritten:
+            done, _ = await asyncio.wait(awaited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         if self._nudged in done:
             self._nudged = None
         if not done:
@@ -377,6 +385,7 @@ class Segment:
             self.records.pop(node_id, None)
             self.progress.pop(node_id, None)
         self.room.count_anew()
+        self._sight.look_anew()
 
     def learn(self, record: NodeRecord) -> None:
         """A node's new state, after it was committed."""
@@ -384,7 +393,7 @@ class Segment:
 
     def scope(self, data: JsonValue) -> Scope:
         """What the node's expressions see."""
-        return scope_of(self, data)
+        return self._sight.scope(data)
 
     def callback_url(self, token: str) -> str:
         """The complete callback address for a token of this run."""

@@ -94,7 +94,7 @@ class Runs:
         """As ``start``; returns the run as soon as it has ended, or as it stands after the given time."""
         run_id = self._new_id()
         # Who listens before the run begins cannot miss its end.
-        async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
+        async with self._hub.subscribe(workspace_id, run_id=run_id, only_ends=True) as changes:
             run, is_new = await self._start(
                 workspace_id, NewRun(run_id, orchestrator_id, data, trigger, idempotency_key)
             )
@@ -210,7 +210,7 @@ class Runs:
         Raises:
             NotFound: There is none by that id here.
         """
-        async with self._hub.subscribe(workspace_id, run_id=run_id) as changes:
+        async with self._hub.subscribe(workspace_id, run_id=run_id, only_ends=True) as changes:
             if await self._has_ended(workspace_id, run_id):
                 return await self.get(workspace_id, run_id)
             return await self._ended(workspace_id, run_id, changes, seconds)
@@ -222,11 +222,10 @@ class Runs:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(seconds, MAX_WAIT_SECONDS)
         while (left := deadline - loop.time()) > 0:
-            news = await changes.take(min(left, LOOK_AGAIN_SECONDS))
-            if any(change.is_end for change in news):
-                break
-            # A message may be lost; one that came says that there is no need to look.
-            if not news and await self._has_ended(workspace_id, run_id):
+            # A message may be lost.
+            if await changes.take(min(left, LOOK_AGAIN_SECONDS)) or await self._has_ended(
+                workspace_id, run_id
+            ):
                 break
         return await self.get(workspace_id, run_id)
 

@@ -50,12 +50,6 @@ class _Job:
 _Outcome = tuple[_Job, Any, BaseException | None]
 
 
-def _nobody_waits(future: asyncio.Future[Any]) -> None:
-    """Look at the outcome of a job whose caller is gone, so that asyncio does not report it as overlooked."""
-    if not future.cancelled():
-        future.exception()
-
-
 class Database:
     """Runs pieces of work, each a function of a connection, in transactions.
 
@@ -96,12 +90,8 @@ class Database:
             if self._is_closed:
                 raise _closed()
             self._queue.put(job)
-        # A cancelled caller must not leave half a decision: what was queued is written or not as a whole.
-        try:
-            return await asyncio.shield(job.future)
-        except asyncio.CancelledError:
-            job.future.add_done_callback(_nobody_waits)
-            raise
+        # What is queued is written or not as a whole, also when the caller is cancelled meanwhile.
+        return await job.future
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run reading work beside the writer, on a snapshot of what is committed.
@@ -301,6 +291,8 @@ def _deliver(outcomes: list[_Outcome]) -> None:
 
 def _resolve(outcomes: list[_Outcome]) -> None:
     for job, result, error in outcomes:
+        if job.future.done():  # its caller was cancelled, and nobody waits
+            continue
         if error is None:
             job.future.set_result(result)
         else:

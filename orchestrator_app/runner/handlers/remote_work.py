@@ -63,7 +63,9 @@ class RemoteHandler(ABC):
         goes_on = answer.state == "running" and _can_look(context, call, capabilities)
         if goes_on:
             call = replace(call, status_url=await self._status_url(context, call, answer))
-        call = replace(call, url=str(summary.get("url", "")))
+        if completion == "callback" or goes_on:
+            # What is kept while it goes on holds no secrets.
+            call = replace(call, url=str(summary.get("url", "")))
         if completion == "callback":
             return self._await_callback(context, call, answer, is_looked_at=goes_on)
         if goes_on:
