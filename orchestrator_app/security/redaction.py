@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
+import orjson
+
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 
 MASK = "***"
@@ -71,6 +73,16 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _SCHEME = re.compile(r"\b(bearer|basic)\s+[\w.~+/-]{16,}=*", re.IGNORECASE)
+# Whatever looks like a secret has one of these in it: in letters of any case and without separators, or as it is.
+_WORDS = ("basic", *sorted(_SENSITIVE_NAMES), *_SENSITIVE_ENDS)
+_BEGINNINGS = (
+    "eyJ",
+    *(f"gh{kind}_" for kind in "pousr"),
+    *(start for start, _ in _TOKENS if start != "gh"),
+)
+_HOOK_WORDS = ("catch", "make", "integromat", "celonis")
+_KEY_HEADER = re.compile(r"x-(?:[a-z0-9]+-){0,2}(?:key|token)")
+_QUERY_NAME = re.compile(rf"[?&;](?:{'|'.join(sorted(_QUERY_NAMES))})=")
 
 
 class Redactor:
@@ -82,6 +94,9 @@ class Redactor:
         # Long ones first: a secret may be a part of another one.
         self._forms = sorted(forms, key=len, reverse=True)
         self._least_length = min(map(len, forms), default=_LEAST_TOKEN_LENGTH)
+        # As they stand in JSON text.
+        self._written = {orjson.dumps(form)[1:-1].decode() for form in forms if form.isprintable()}
+        self._is_written_plainly = len(self._written) == len(forms)
         self._has_number = any(form.strip("-").replace(".", "").isdecimal() for form in forms)
 
     def text(self, text: str, *, known_only: bool = False) -> str:
@@ -94,9 +109,26 @@ class Redactor:
     def value(self, value: JsonValue, *, known_only: bool = False) -> JsonValue:
         """The value without secrets, at any depth. ``known_only`` as for ``text``."""
         try:
+            if self._is_surely_clean(value, known_only=known_only):
+                return value
             return self._value(value, known_only=known_only)
         except Exception:  # noqa: BLE001  # fails closed, as above
             return FAILED
+
+    def _is_surely_clean(self, value: JsonValue, *, known_only: bool) -> bool:
+        """Whether there is certainly nothing to take out: most values are told by a few looks at them as JSON text."""
+        if not self._forms and known_only:
+            return True
+        # Numbers are written in other ways than here, and half characters not at all.
+        if self._has_number or not self._is_written_plainly:
+            return False
+        try:
+            written = orjson.dumps(value).decode()
+        except TypeError:
+            return False
+        if any(form in written for form in self._written):
+            return False
+        return known_only or not _may_look_secret(written)
 
     def _text(self, text: str, *, known_only: bool) -> str:
         if len(text) >= self._least_length:
@@ -162,6 +194,21 @@ def _is_named_secret(item: JsonObject) -> bool:
         return False
     names = (item.get(field) for field in _NAME_FIELDS)
     return any(isinstance(name, str) and is_sensitive_name(name) for name in names)
+
+
+def _may_look_secret(written: str) -> bool:
+    """Whether JSON text may hold anything that looks like a secret; when in doubt, yes."""
+    if any(start in written for start in _BEGINNINGS) or ("@" in written and "://" in written):
+        return True
+    lower = written.lower()
+    plain = lower.translate(_SEPARATORS)
+    if any(word in plain for word in _WORDS):
+        return True
+    if "ook" in lower and any(word in lower for word in _HOOK_WORDS):
+        return True
+    if "=" in plain and _QUERY_NAME.search(plain):
+        return True
+    return "x-" in lower and _KEY_HEADER.search(lower) is not None
 
 
 def _without_lookalikes(text: str) -> str:

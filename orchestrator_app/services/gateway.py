@@ -25,6 +25,7 @@ _WORDS = {
     Capability.CALLBACK: "calling back",
     Capability.CANCEL: "stopping an execution",
 }
+_WITHOUT_SECRETS = Redactor(())
 
 
 class Gateway:
@@ -33,6 +34,7 @@ class Gateway:
     def __init__(self, providers: Mapping[str, Provider], connections: Connections) -> None:
         self._providers = providers
         self._connections = connections
+        self._redactors: dict[str, tuple[Connection, Redactor]] = {}
 
     async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
         """See the port. Of a connection that cannot be opened all is expected: the call itself says what is wrong."""
@@ -134,8 +136,17 @@ class Gateway:
         return self._redactor(connection, call.callback_token).value(value)
 
     def _redactor(self, connection: Connection | None, *further: str) -> Redactor:
-        secrets = self._connections.secrets_of(connection) if connection else ()
-        return Redactor([secret for secret in (*secrets, *further) if secret])
+        secrets = tuple(filter(None, further))
+        if connection is None:
+            return Redactor(secrets) if secrets else _WITHOUT_SECRETS
+        own = self._connections.secrets_of(connection)
+        if secrets:
+            return Redactor((*own, *secrets))
+        # All forms of a secret are found once, as long as the connection is held open.
+        known = self._redactors.get(connection.id)
+        if known is None or known[0] is not connection:
+            known = self._redactors[connection.id] = (connection, Redactor(own))
+        return known[1]
 
     async def _open(
         self, workspace_id: str, call: RemoteCall, operation: str

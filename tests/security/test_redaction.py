@@ -320,6 +320,31 @@ def test_the_given_value_is_not_changed_and_its_shape_is_kept() -> None:
         assert NOTHING_KNOWN.value(plain) == plain
 
 
+# Beginnings, names and marks of what looks like a secret, and what stands around such things.
+_PIECES = st.sampled_from(
+    ["cb_", "orc_ab12_", "whsec_", "sk-", "sk_live_", "ghp_", "github_pat_", "glpat-", "xoxb-", "xapp-", "AKIA", "AIza", "n8n_api_",
+     "-----BEGIN PRIVATE KEY-----", "eyJ", "://", "@", "?", "&", ";", "=", ":", " ", "\"", "'", "\\", "\n", "/", "%2F", ".", "-", "_",
+     "hook", "HOOK", "hooks", "catch", "make.com", "integromat.com", "authorization", "Cookie", "x-", "X-My-", "key", "Key", "token",
+     "TOKEN", "api", "access", "secret", "pass", "word", "pwd", "jwt", "Bearer ", "basic ", "auth", "code", "sig", "nature", "amz",
+     "a1" * 12, "ü", "\u2028", "hunter2", "", "name", "value"],
+)  # fmt: skip
+_TEXTS = st.lists(_PIECES, max_size=6).map("".join)
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), _TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_TEXTS, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+@given(value=_VALUES, secrets=st.lists(_TEXTS, max_size=2), known_only=st.booleans())
+def test_the_quick_look_misses_nothing_that_the_thorough_one_finds(
+    value: Any, secrets: list[str], *, known_only: bool
+) -> None:
+    redactor = Redactor(secrets)
+    thorough = redactor._value(json.loads(json.dumps(value)), known_only=known_only)
+    assert redactor.value(value, known_only=known_only) == thorough
+
+
 def test_any_depth_is_reached() -> None:
     value: object = SECRET
     for _ in range(50_000):
@@ -336,7 +361,7 @@ def test_an_error_inside_lets_nothing_out(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(redaction, "_without_lookalikes", broken)
     assert REDACTOR.text("x") == FAILED
-    assert REDACTOR.value({"a": "x"}) == FAILED
+    assert REDACTOR.value({"a": "the token"}) == FAILED
 
 
 def test_a_value_that_holds_itself_lets_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
