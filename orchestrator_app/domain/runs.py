@@ -152,7 +152,10 @@ class WaitReopened:
 
 @dataclass(frozen=True, slots=True)
 class NodeEnded:
-    """The node is done, write-once. ``handles`` names the outputs that were taken."""
+    """The node is done, write-once. ``handles`` names the outputs that were taken.
+
+    Callback waits of the node that are open are closed, unless it is known that there are none (``has_waits``).
+    """
 
     node_id: str
     state: NodeState
@@ -162,6 +165,7 @@ class NodeEnded:
     failure: Failure | None = None
     input: JsonValue = None
     has_input: bool = False
+    has_waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +180,13 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The run is done, write-once."""
+    """The run is done, write-once; ``has_waits`` as for the end of a node."""
 
     state: RunState
     at: int
     output: JsonValue = None
     failure: Failure | None = None
+    has_waits: bool = True
 
 
 Fact = (

@@ -253,6 +253,7 @@ class NodeWork:
             handles=outcome.handles,
             input=self._data,
             has_input=not self._is_on_disk,
+            has_waits=self._segment.has_waits(self._node.id),
         )
         self._note([*facts, ended])
         self._keep(NodeState.COMPLETED, now, done=outcome)
@@ -302,6 +303,7 @@ class NodeWork:
             failure=failure,
             input=self._data,
             has_input=not self._is_on_disk,
+            has_waits=self._segment.has_waits(self._node.id),
         )
         facts += [ended, Logged(failure.message, now, self._node.id, "error")]
         self._note(facts)

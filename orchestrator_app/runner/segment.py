@@ -141,7 +141,8 @@ class Segment:
     def _skip(self, node_ids: tuple[str, ...]) -> None:
         now = self.parts.clock.now()
         for node_id in node_ids:
-            self._notes.add([NodeEnded(node_id, NodeState.SKIPPED, now)], node_id)
+            ended = NodeEnded(node_id, NodeState.SKIPPED, now, has_waits=self.has_waits(node_id))
+            self._notes.add([ended], node_id)
         for node_id in node_ids:
             self._learn(node_id, NodeRecord(node_id, NodeState.SKIPPED, ended_at=now))
 
@@ -239,6 +240,10 @@ class Segment:
         newest = max((wait.number for wait in waits), default=0)
         return [wait for wait in waits if wait.number == newest]
 
+    def has_waits(self, node_id: str) -> bool:
+        """Whether a callback was ever awaited for this node."""
+        return any(wait.node_id == node_id for wait in self.run.waits)
+
     async def _wait_for_tasks(self) -> None:
         wakes = [
             record.wake_at
@@ -260,9 +265,7 @@ class Segment:
             awaited.add(self._nudged)
         done: set[asyncio.Task[Any]] = set()
         if self._notes.are_unwritten and (pause is None or pause > NOTED_SECONDS):
-            done, _ = await asyncio.wait(
-                awaited, timeout=NOTED_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait(awaited, timeout=NOTED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not done and not self._notes.are_unwritten:
             done, _ = await asyncio.wait(awaited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         if self._nudged in done:
@@ -319,7 +322,7 @@ class Segment:
         else:
             output = run_output(self.graph, self.progress)
             facts.append(Logged("The run completed.", now))
-            facts.append(RunEnded(RunState.COMPLETED, now, output=output))
+            facts.append(RunEnded(RunState.COMPLETED, now, output=output, has_waits=bool(self.run.waits)))
         try:
             await self._notes.commit(facts)
         except Superseded:

@@ -25,7 +25,7 @@ from orchestrator_app.security.json_input import check_json
 from orchestrator_app.services.run_starts import NewRun, WhichDefinition, store_start
 from orchestrator_app.services.run_views import by_whom, ended_nodes, run_summary
 from orchestrator_app.services.views import RunSummary
-from orchestrator_app.storage import payloads, reopening
+from orchestrator_app.storage import payloads, reopening, run_parts
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.reopening import Line
@@ -214,7 +214,7 @@ def _stopped(connection: Connection, workspace_id: str, run_id: str) -> _Stopped
             hint="Run it again instead." if is_end else "Wait until it has ended.",
         )
     graph = Graph(from_stored(payloads.loads(rows.definition_of(connection, row.version_id))))
-    nodes = ended_nodes(rows.nodes(connection, run_id, with_payloads=False))
+    nodes = ended_nodes(run_parts.nodes(connection, run_id))
     return _Stopped(row, graph, nodes)
 
 

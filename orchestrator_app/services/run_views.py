@@ -18,7 +18,7 @@ from orchestrator_app.services.views import (
     RunLive,
     RunSummary,
 )
-from orchestrator_app.storage import callbacks
+from orchestrator_app.storage import callbacks, run_parts
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.payloads import loads
 from orchestrator_app.storage.sql import Connection
@@ -58,14 +58,14 @@ def run_summary(row: rows.RunRow) -> RunSummary:
     )
 
 
-def ended_nodes(nodes: Sequence[rows.NodeRow]) -> dict[str, EndedNode]:
+def ended_nodes(nodes: Sequence[run_parts.NodeRow]) -> dict[str, EndedNode]:
     """The nodes of a run that has ended."""
     return {
         node.node_id: EndedNode(NodeState(node.state), node.handles, node.failure or {}) for node in nodes
     }
 
 
-def _edge_states(graph: Graph, nodes: list[rows.NodeRow]) -> dict[str, str]:
+def _edge_states(graph: Graph, nodes: list[run_parts.NodeRow]) -> dict[str, str]:
     progress = {node.node_id: Progress(NodeState(node.state), node.handles) for node in nodes}
     return {edge.id: edge_state(graph, edge, progress) for edge in graph.definition.edges}
 
@@ -73,7 +73,7 @@ def _edge_states(graph: Graph, nodes: list[rows.NodeRow]) -> dict[str, str]:
 def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
     """States only: small enough to be read several times a second."""
     graph = graph_of(rows.definition_of(connection, row.version_id))
-    nodes = rows.nodes(connection, row.id, with_payloads=False)
+    nodes = run_parts.nodes(connection, row.id)
     statuses = tuple(
         NodeStatus(
             node_id=node.node_id,
@@ -91,14 +91,19 @@ def live_view(connection: Connection, row: rows.RunRow) -> RunLive:
     return RunLive(run_summary(row), statuses, _edge_states(graph, nodes))
 
 
-def _started_outside(node: rows.NodeRow) -> int | None:
+def _started_outside(node: run_parts.NodeRow) -> int | None:
     call = node.memo.get("call")
     started = call.get("startedAt") if isinstance(call, dict) else None
     return started if isinstance(started, int) else None
 
 
 def _callback(
-    run_id: str, node: rows.NodeRow, wait: callbacks.WaitRow, awaited_url: AwaitedUrl, *, must_be_signed: bool
+    run_id: str,
+    node: run_parts.NodeRow,
+    wait: callbacks.WaitRow,
+    awaited_url: AwaitedUrl,
+    *,
+    must_be_signed: bool,
 ) -> CallbackView:
     is_awaited = (
         node.state == NodeState.WAITING
@@ -116,14 +121,13 @@ def _callback(
     )
 
 
-def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl) -> RunDetail:
+def run_detail(connection: Connection, whole: run_parts.WholeRun, awaited_url: AwaitedUrl) -> RunDetail:
     """Everything about a run."""
-    stored = rows.definition_of(connection, row.version_id)
-    definition, graph = loads(stored), graph_of(stored)
-    nodes = rows.nodes(connection, row.id, with_payloads=True)
+    row, nodes = whole.row, whole.nodes
+    definition, graph = loads(whole.definition), graph_of(whole.definition)
     by_id = {node.node_id: node for node in nodes}
     attempts: dict[str, list[AttemptView]] = defaultdict(list)
-    for attempt in rows.attempts(connection, row.id):
+    for attempt in whole.attempts:
         attempts[attempt.node_id].append(
             AttemptView(
                 number=attempt.number,
@@ -138,7 +142,8 @@ def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl
         )
     undecided = undecided_nodes(graph, ended_nodes(nodes)) if row.state == RunState.FAILED else ()
     # Of each node the newest: they come in order.
-    waits = {wait.node_id: wait for wait in callbacks.waits(connection, row.id)}
+    found = callbacks.waits(connection, row.id) if whole.has_waits else []
+    waits = {wait.node_id: wait for wait in found}
     must_be_signed = bool(waits) and callbacks.signing_secret(connection, row.id) is not None
     views: list[NodeRunView] = []
     for node_id in graph.order:
@@ -172,12 +177,12 @@ def run_detail(connection: Connection, row: rows.RunRow, awaited_url: AwaitedUrl
     labels = {node.id: node.label for node in graph.definition.nodes}
     logs = tuple(
         LogLine(line.at, line.level, line.message, line.node_id, labels.get(line.node_id, ""))
-        for line in rows.logs(connection, row.id)
+        for line in whole.logs
     )
     return RunDetail(
         summary=run_summary(row),
-        input=rows.input_of(connection, row.id),
-        output=rows.output_of(connection, row.id),
+        input=whole.input,
+        output=whole.output,
         definition=definition,
         nodes=tuple(views),
         edges=_edge_states(graph, nodes),

@@ -16,7 +16,7 @@ from orchestrator_app.security.json_input import check_json
 from orchestrator_app.services.run_starts import NewRun, WhichDefinition, store_start
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
-from orchestrator_app.storage import payloads
+from orchestrator_app.storage import payloads, run_parts
 from orchestrator_app.storage import runs as rows
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import Connection
@@ -170,9 +170,10 @@ class Runs:
         """
 
         def work(connection: Connection) -> RunDetail:
-            return run_detail(
-                connection, _found(rows.get(connection, workspace_id, run_id)), self._awaited_url
-            )
+            whole = run_parts.whole(connection, workspace_id, run_id)
+            if whole is None:
+                raise _no_run()
+            return run_detail(connection, whole, self._awaited_url)
 
         return await self._database.read(work)
 

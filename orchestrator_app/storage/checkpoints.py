@@ -206,8 +206,7 @@ class SqlCheckpointStore:
             seq = connection.execute(_END, key | ending).scalar_one_or_none()
         if seq is None:
             raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
-        for number, fact in enumerate(facts):
-            self._facts.write(connection, run.run_id, seq, number, fact)
+        self._facts.write_all(connection, run.run_id, seq, facts)
         return seq
 
     async def park(self, run: ClaimedRun, wake_at: int | None, at: int) -> bool:

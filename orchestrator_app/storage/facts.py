@@ -1,6 +1,6 @@
 """Facts about runs as rows: what the journal writes down while a run proceeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
 from orchestrator_app.domain.runs import (
@@ -25,6 +25,13 @@ _NODE_STARTED = text(
     "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, started_date)"
     " VALUES (:run_id, :node_id, 0, 'RUNNING', 0, :seq, :input, :at)"
     " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = 'RUNNING', seq = :seq, input = :input,"
+    " started_date = COALESCE(node_run.started_date, excluded.started_date) WHERE node_run.ended_date IS NULL"
+)
+_NODE_CALLS = text(
+    "INSERT INTO node_run (run_id, node_id, iteration, state, attempt, seq, input, started_date)"
+    " VALUES (:run_id, :node_id, 0, 'RUNNING', :number, :seq, :input, :started)"
+    " ON CONFLICT (run_id, node_id, iteration) DO UPDATE SET state = 'RUNNING', attempt = :number, seq = :seq,"
+    " input = :input, wait_reason = NULL, wake_at = NULL, look_at = NULL,"
     " started_date = COALESCE(node_run.started_date, excluded.started_date) WHERE node_run.ended_date IS NULL"
 )
 _ATTEMPT_STARTED = text(
@@ -90,6 +97,36 @@ class FactWriter:
         self._seal = seal
         self._token_hash = token_hash
 
+    def write_all(self, connection: Connection, run_id: str, seq: int, facts: Sequence[Fact]) -> None:
+        """Write the facts that are the change ``seq`` of the run."""
+        begun: NodeStarted | None = None
+        for number, fact in enumerate(facts):
+            following = facts[number + 1] if number + 1 < len(facts) else None
+            if isinstance(fact, NodeStarted) and _is_first_call(fact, following):
+                begun = fact
+            elif begun is not None and isinstance(fact, AttemptStarted):
+                self._write_first_call(connection, run_id, seq, begun, fact)
+                begun = None
+            else:
+                self.write(connection, run_id, seq, number, fact)
+
+    def _write_first_call(
+        self, connection: Connection, run_id: str, seq: int, begun: NodeStarted, call: AttemptStarted
+    ) -> None:
+        """A node that begins with a call, as most that call do, is written at once."""
+        row: dict[str, Any] = {
+            "run_id": run_id,
+            "node_id": call.node_id,
+            "seq": seq,
+            "number": call.number,
+            "started": begun.at,
+            "at": call.at,
+            "input": payloads.store(connection, run_id, begun.input),
+            "request": payloads.dumps(call.request),
+        }
+        connection.execute(_ATTEMPT_STARTED, row)
+        connection.execute(_NODE_CALLS, row)
+
     def write(self, connection: Connection, run_id: str, seq: int, number: int, fact: Fact) -> None:
         """Write the fact that is the ``number``-th of the change ``seq`` of the run."""
         row: dict[str, Any] = {"run_id": run_id, "seq": seq, "at": fact.at}
@@ -140,7 +177,8 @@ class FactWriter:
                 if fact.output is not None:
                     output = payloads.store(connection, run_id, fact.output)
                     connection.execute(_SET_OUTPUT, {"id": run_id, "output": output})
-                connection.execute(_ALL_WAITS_CLOSED, row)
+                if fact.has_waits:
+                    connection.execute(_ALL_WAITS_CLOSED, row)
             case _:
                 assert_never(fact)
 
@@ -158,7 +196,8 @@ class FactWriter:
             "started": fact.at if fact.has_input else None,
         }
         connection.execute(_NODE_ENDED, row)
-        connection.execute(_WAITS_CLOSED, row)
+        if fact.has_waits:
+            connection.execute(_WAITS_CLOSED, row)
 
     def _write_wait(
         self, connection: Connection, row: dict[str, Any], fact: WaitOpened | WaitReopened
@@ -174,3 +213,7 @@ class FactWriter:
             "token_sealed": self._seal(fact.token, fact.wait_id),
         }
         connection.execute(_WAIT_OPENED, row)
+
+
+def _is_first_call(begun: NodeStarted, following: Fact | None) -> bool:
+    return isinstance(following, AttemptStarted) and following.node_id == begun.node_id

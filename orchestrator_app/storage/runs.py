@@ -1,7 +1,7 @@
 """Rows of runs as the history and the pages read them; how they proceed is written by ``checkpoints``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
@@ -24,19 +24,18 @@ _STARTED_BEFORE = text(
     "SELECT id, input_digest FROM orchestrator_run WHERE workspace_id = :workspace_id"
     " AND orchestrator_id = :orchestrator_id AND idempotency_key = :idempotency_key"
 )
-# The columns are in the order of the fields of ``RunRow``; large ones are left out.
-_ALL = (
-    'SELECT id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state, "trigger", seq,'
-    " wake_at, parent_run_id, failure, created_date, started_date, ended_date"
-    " FROM orchestrator_run"
+# In the order of the fields of ``RunRow``; large ones are left out.
+RUN_COLUMNS = (
+    'id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state, "trigger", seq, wake_at,'
+    " parent_run_id, failure, created_date, started_date, ended_date"
 )
+_ALL = f"SELECT {RUN_COLUMNS} FROM orchestrator_run"
 _GET = text(_ALL + " WHERE workspace_id = :workspace_id AND id = :id")
 _STATE = text("SELECT state FROM orchestrator_run WHERE id = :id AND workspace_id = :workspace_id")
 _COUNTS = text(
     "SELECT state, count(*) AS number FROM orchestrator_run WHERE workspace_id = :workspace_id GROUP BY state"
 )
 _INPUT = text("SELECT input FROM orchestrator_run WHERE id = :id")
-_OUTPUT = text("SELECT output FROM orchestrator_run WHERE id = :id")
 _DEFINITION = text("SELECT definition FROM orchestrator_version WHERE id = :id")
 _CANCEL = text(
     "UPDATE orchestrator_run SET state = 'CANCELLED', epoch = epoch + 1, seq = seq + 1, wake_at = NULL,"
@@ -72,20 +71,6 @@ _LOG_CANCEL = text(
     "INSERT INTO run_log (run_id, seq, number, node_id, level, message, at)"
     " VALUES (:id, :seq, 0, '', 'warning', 'The run was cancelled.', :now)"
 )
-_NODES = (
-    "SELECT node_id, state, attempt, handles, failure, wait_reason,"
-    # What is polled is taken up by the poller; the time of the run itself is only a safeguard.
-    " CASE WHEN wait_reason = 'poll' AND look_at IS NOT NULL THEN look_at ELSE wake_at END AS wake_at,"
-    " CASE WHEN state = 'WAITING' THEN memo END AS memo, started_date, ended_date, {payloads}"
-    " FROM node_run WHERE run_id = :id ORDER BY COALESCE(started_date, ended_date), node_id"
-)
-_NODES_WITH_PAYLOADS = text(_NODES.format(payloads="input, output"))
-_NODES_WITHOUT_PAYLOADS = text(_NODES.format(payloads="NULL AS input, NULL AS output"))
-_ATTEMPTS = text(
-    "SELECT node_id, number, request, response, status_code, failure, next_try_at, started_date, ended_date"
-    " FROM attempt WHERE run_id = :id ORDER BY node_id, number"
-)
-_LOGS = text("SELECT at, level, message, node_id FROM run_log WHERE run_id = :id ORDER BY seq, number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,49 +101,6 @@ class RunRow:
     created_date: int
     started_date: int | None
     ended_date: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """What is known about one node of a run that has begun or was settled; ``memo`` is there while it waits."""
-
-    node_id: str
-    state: str
-    attempt: int
-    handles: tuple[str, ...]
-    failure: dict[str, Any] | None
-    wait_reason: str | None
-    wake_at: int | None
-    started_date: int | None
-    ended_date: int | None
-    input: JsonValue
-    output: JsonValue
-    memo: JsonObject = field(default_factory=dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
-    """One call of a node."""
-
-    node_id: str
-    number: int
-    request: JsonObject
-    response: JsonObject | None
-    status_code: int | None
-    failure: dict[str, Any] | None
-    next_try_at: int | None
-    started_date: int
-    ended_date: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LogRow:
-    """A line of a run's log."""
-
-    at: int
-    level: str
-    message: str
-    node_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +220,6 @@ def input_of(connection: Connection, run_id: str) -> JsonValue:
     return payloads.fetch(connection, run_id, connection.execute(_INPUT, {"id": run_id}).scalar_one())
 
 
-def output_of(connection: Connection, run_id: str) -> JsonValue:
-    """What the run gave."""
-    return payloads.fetch(connection, run_id, connection.execute(_OUTPUT, {"id": run_id}).scalar_one())
-
-
 def definition_of(connection: Connection, version_id: str) -> str:
     """The graph that runs of this version follow, as JSON text."""
     return connection.execute(_DEFINITION, {"id": version_id}).scalar_one()
@@ -313,51 +250,3 @@ def cancel(connection: Connection, workspace_id: str, run_id: str, now: int) -> 
     for statement in (_CANCEL_NODES, _END_ATTEMPTS, _CLOSE_WAITS, _LOG_CANCEL):
         connection.execute(statement, key)
     return calls
-
-
-# --- parts of a run; the caller has made sure whose run it is ---
-
-
-def nodes(connection: Connection, run_id: str, *, with_payloads: bool) -> list[NodeRow]:
-    """The nodes that have begun or were settled; without payloads their inputs and outputs are None."""
-    statement = _NODES_WITH_PAYLOADS if with_payloads else _NODES_WITHOUT_PAYLOADS
-    return [
-        NodeRow(
-            node_id=row.node_id,
-            state=row.state,
-            attempt=row.attempt,
-            handles=tuple(payloads.loads(row.handles) or ()),
-            failure=payloads.loads(row.failure),
-            wait_reason=row.wait_reason,
-            wake_at=row.wake_at,
-            memo=payloads.loads(row.memo) or {},
-            started_date=row.started_date,
-            ended_date=row.ended_date,
-            input=payloads.fetch(connection, run_id, row.input),
-            output=payloads.fetch(connection, run_id, row.output),
-        )
-        for row in connection.execute(statement, {"id": run_id}).all()
-    ]
-
-
-def attempts(connection: Connection, run_id: str) -> list[AttemptRow]:
-    """All calls of its nodes, each node's in their order."""
-    return [
-        AttemptRow(
-            node_id=row.node_id,
-            number=row.number,
-            request=payloads.loads(row.request),
-            response=payloads.loads(row.response),
-            status_code=row.status_code,
-            failure=payloads.loads(row.failure),
-            next_try_at=row.next_try_at,
-            started_date=row.started_date,
-            ended_date=row.ended_date,
-        )
-        for row in connection.execute(_ATTEMPTS, {"id": run_id})
-    ]
-
-
-def logs(connection: Connection, run_id: str) -> list[LogRow]:
-    """Its log, in order."""
-    return [LogRow(*row) for row in connection.execute(_LOGS, {"id": run_id})]

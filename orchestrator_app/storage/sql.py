@@ -14,6 +14,7 @@ from typing import Any, Protocol
 _LIST = re.compile(r"\bIN :([a-z_]\w*)")
 # A name with one colon before it; two are a cast of PostgreSQL.
 _NAME = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+_ON_POSTGRESQL = {"json_group_array": "json_agg", "json_array": "json_build_array"}
 _NO_VALUES: Mapping[str, Any] = {}
 
 
@@ -91,7 +92,10 @@ class Driver(Protocol):
 
 
 class Statement:
-    """SQL in which ``:name`` stands for a value, and ``IN :name`` for a list of values."""
+    """SQL in which ``:name`` stands for a value, and ``IN :name`` for a list of values.
+
+    The functions that make JSON are named as in SQLite.
+    """
 
     __slots__ = ("_lists", "_on_postgresql", "_row", "postgresql", "sqlite")
 
@@ -101,6 +105,8 @@ class Statement:
         self._lists = _LIST.findall(words)
         tail = f" {on_postgresql}" if on_postgresql else ""
         self.postgresql = _NAME.sub(r"%(\1)s", words.replace("%", "%%")) + tail
+        for name, other in _ON_POSTGRESQL.items():
+            self.postgresql = self.postgresql.replace(f"{name}(", f"{other}(")
         self._row: Any = None
 
     def with_lists(self, values: Mapping[str, Any]) -> "tuple[Statement, Mapping[str, Any]]":

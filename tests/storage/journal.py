@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from orchestrator_app.domain.definition import Definition, Node
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun
-from orchestrator_app.storage import callbacks, orchestrators, payloads, runs
+from orchestrator_app.storage import callbacks, orchestrators, payloads, run_parts, runs
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
@@ -46,11 +46,11 @@ class Journal(Protocol):
         """The run's output as everybody sees it."""
         ...
 
-    async def node(self, run_id: str, node_id: str) -> runs.NodeRow | None:
+    async def node(self, run_id: str, node_id: str) -> run_parts.NodeRow | None:
         """A node as everybody sees it."""
         ...
 
-    async def attempts(self, run_id: str) -> list[runs.AttemptRow]:
+    async def attempts(self, run_id: str) -> list[run_parts.AttemptRow]:
         """The calls of a run as everybody sees them."""
         ...
 
@@ -178,19 +178,24 @@ class SqlJournal:
         assert row is not None
         return row
 
+    async def whole(self, run_id: str) -> run_parts.WholeRun:
+        whole = await self.database.read(
+            lambda connection: run_parts.whole(connection, DEFAULT_WORKSPACE, run_id)
+        )
+        assert whole is not None
+        return whole
+
     async def output(self, run_id: str) -> JsonValue:
-        return await self.database.read(lambda connection: runs.output_of(connection, run_id))
+        return (await self.whole(run_id)).output
 
-    async def node(self, run_id: str, node_id: str) -> runs.NodeRow | None:
-        rows = await self.database.read(lambda connection: runs.nodes(connection, run_id, with_payloads=True))
-        return next((row for row in rows if row.node_id == node_id), None)
+    async def node(self, run_id: str, node_id: str) -> run_parts.NodeRow | None:
+        return next((row for row in (await self.whole(run_id)).nodes if row.node_id == node_id), None)
 
-    async def attempts(self, run_id: str) -> list[runs.AttemptRow]:
-        return await self.database.read(lambda connection: runs.attempts(connection, run_id))
+    async def attempts(self, run_id: str) -> list[run_parts.AttemptRow]:
+        return (await self.whole(run_id)).attempts
 
     async def log(self, run_id: str) -> list[str]:
-        rows = await self.database.read(lambda connection: runs.logs(connection, run_id))
-        return [row.message for row in rows]
+        return [row.message for row in (await self.whole(run_id)).logs]
 
     async def everything(self, run_id: str) -> dict[str, list[tuple[Any, ...]]]:
         tables = {"orchestrator_run": "id"} | dict.fromkeys(

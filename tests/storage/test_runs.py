@@ -17,7 +17,7 @@ from orchestrator_app.domain.runs import (
     RunState,
     WaitOpened,
 )
-from orchestrator_app.storage import callbacks, runs
+from orchestrator_app.storage import callbacks, run_parts, runs
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.sql import Connection, text
@@ -241,24 +241,30 @@ async def test_everything_about_a_run_can_be_read(journal: SqlJournal):
     def read(connection: Connection) -> tuple[Any, ...]:
         run_id = run.run_id
         return (
-            runs.nodes(connection, run_id, with_payloads=True),
-            runs.nodes(connection, run_id, with_payloads=False),
-            runs.attempts(connection, run_id),
-            runs.logs(connection, run_id),
+            run_parts.whole(connection, DEFAULT_WORKSPACE, run_id),
+            run_parts.nodes(connection, run_id),
             callbacks.waits(connection, run_id),
         )
 
-    nodes, light_nodes, attempts, logs, waits = await journal.database.read(read)
+    whole, light_nodes, waits = await journal.database.read(read)
+    assert whole is not None
+    nodes, attempts, logs = whole.nodes, whole.attempts, whole.logs
+    assert whole.has_waits
     assert nodes == [
-        runs.NodeRow("a", "WAITING", 1, (), None, "retry", 20, 10, None, LARGE, None),
-        runs.NodeRow("b", "FAILED", 0, ("error",), FAILURE.as_json(), None, None, 14, 14, None, 1),
+        run_parts.NodeRow("a", "WAITING", 1, (), None, "retry", 20, 10, None, LARGE, None),
+        run_parts.NodeRow("b", "FAILED", 0, ("error",), FAILURE.as_json(), None, None, 14, 14, None, 1),
     ]
     assert [(node.state, node.input, node.output) for node in light_nodes] == [
         ("WAITING", None, None),
         ("FAILED", None, None),
     ]
-    assert attempts == [runs.AttemptRow("a", 1, {"url": "u"}, {"b": 1}, 500, FAILURE.as_json(), 20, 11, 12)]
-    assert logs == [runs.LogRow(12, "warning", "a failed", "a"), runs.LogRow(13, "info", "well", "")]
+    assert attempts == [
+        run_parts.AttemptRow("a", 1, {"url": "u"}, {"b": 1}, 500, FAILURE.as_json(), 20, 11, 12)
+    ]
+    assert logs == [
+        run_parts.LogRow(12, "warning", "a failed", "a"),
+        run_parts.LogRow(13, "info", "well", ""),
+    ]
     assert waits == [callbacks.WaitRow("wait-1", "b", 0, seal("cb_1", "wait-1"), None, 14, 12, None)]
 
 
