@@ -1,8 +1,11 @@
 """Brings the tables of a database to what this release needs, once, at the start of the program."""
 
 import fcntl
+import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,9 @@ from orchestrator_app.storage.engines import is_sqlite_url, open_reader, sqlite_
 from orchestrator_app.storage.sql import DatabaseError
 from orchestrator_app.storage.sql import text as statement
 
-CONFIG_FILE = Path(__file__).resolve().parent.parent.parent / "alembic.ini"
+_ROOT = Path(__file__).resolve().parent.parent.parent
+CONFIG_FILE = _ROOT / "alembic.ini"
+_UPGRADING_MODULE = "orchestrator_app.storage.schema_upgrade"
 
 _HAS_REVISION = {
     True: statement("SELECT name FROM sqlite_master WHERE name = 'alembic_version'"),
@@ -34,12 +39,7 @@ def upgrade(url: str) -> bool:
         ConfigurationError: It cannot be opened or upgraded, or a newer release made it. It is as it was before.
     """
     with _problems_in_sentences(url), _alone(url):
-        if revision(url) == newest_revision():
-            return False
-        # Most starts have nothing to upgrade, and do without the time and memory that Alembic and SQLAlchemy take.
-        from orchestrator_app.storage import schema_upgrade  # noqa: PLC0415
-
-        return schema_upgrade.upgrade(url, CONFIG_FILE)
+        return revision(url) != newest_revision() and _upgrade(url)
 
 
 def revision(url: str) -> str | None:
@@ -57,6 +57,26 @@ def newest_revision() -> str:
     """The revision that this release needs: migrations are numbered, and their files begin with the number."""
     files = (CONFIG_FILE.parent / "alembic" / "versions").glob("*.py")
     return max(file.name.partition("_")[0] for file in files)
+
+
+def _upgrade(url: str) -> bool:
+    """Upgrade in a process of its own: the memory that SQLAlchemy and Alembic take is free again when it ends."""
+    places = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+    upgrading = subprocess.run(  # noqa: S603 - the command is written here
+        [sys.executable, "-m", _UPGRADING_MODULE],
+        input=json.dumps([url, str(CONFIG_FILE)]),
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        start_new_session=True,  # a signal to the program in a terminal must not break off the upgrade
+    )
+    answer = json.loads(upgrading.stdout)
+    if problems := answer["problems"]:
+        raise ConfigurationError(problems)
+    if refusal := answer["refusal"]:
+        raise ConfigurationError([_unusable(url, refusal)])
+    return answer["was_new"]
 
 
 @contextmanager
@@ -87,11 +107,14 @@ def _problems_in_sentences(url: str) -> Generator[None]:
     try:
         yield
     except (DatabaseError, sqlite3.Error, OSError) as error:
-        unusable = (
-            f"The database {shown(url)} cannot be opened or upgraded: {str(error).strip()}. Check that it exists, "
-            "that it may be written, that nobody else locks it and that the disk is not full."
-        )
-        raise ConfigurationError([unusable]) from error
+        raise ConfigurationError([_unusable(url, str(error).strip())]) from error
+
+
+def _unusable(url: str, reason: str) -> str:
+    return (
+        f"The database {shown(url)} cannot be opened or upgraded: {reason}. Check that it exists, that it may be "
+        "written, that nobody else locks it and that the disk is not full."
+    )
 
 
 def shown(url: str) -> str:

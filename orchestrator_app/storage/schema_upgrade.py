@@ -1,10 +1,17 @@
-"""Makes and changes tables, with SQLAlchemy and Alembic; only loaded when there is something to upgrade."""
+"""Makes and changes tables, with SQLAlchemy and Alembic; ``storage.migrations`` starts it when that is due.
 
+It reads ``[URL, Alembic's configuration file]`` as JSON, and says what became of it:
+``{"was_new": bool, "problems": [sentences], "refusal": what the database said}``.
+"""
+
+import json
 import os
 import sqlite3
+import sys
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -133,3 +140,20 @@ def _newer_release(url: str, current: str) -> str:
         f"The database {shown(url)} was last used by a newer release of Orchestrator (its tables have the revision "
         f"{current}). Start that release,{advice}. Nothing was changed."
     )
+
+
+def main() -> None:
+    """Do what standard input says."""
+    url, config_file = json.load(sys.stdin)
+    answer: dict[str, Any] = {"was_new": False, "problems": [], "refusal": ""}
+    try:
+        answer["was_new"] = upgrade(url, Path(config_file))
+    except ConfigurationError as error:
+        answer["problems"] = error.problems
+    except (DatabaseError, sqlite3.Error, OSError) as error:
+        answer["refusal"] = str(error).strip() or type(error).__name__
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

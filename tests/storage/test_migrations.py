@@ -327,6 +327,22 @@ def test_two_programs_that_start_at_once_upgrade_once(tmp_path: Path):
     assert sorted(answers) == [("False\n", ""), ("True\n", "")]
 
 
+def test_an_upgrade_leaves_nothing_in_the_memory_of_the_program(tmp_path: Path):
+    program = f"""
+import sys
+from orchestrator_app.storage import migrations
+print(migrations.upgrade({sqlite_url(tmp_path / "orchestrator.db")!r}), "sqlalchemy" in sys.modules)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=migrations.CONFIG_FILE.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout == "True False\n"
+
+
 @pytest.mark.postgres
 def test_on_postgresql_too_the_second_waits_for_the_first():
     with new_postgres_database() as url, ThreadPoolExecutor(1) as second:
