@@ -5,8 +5,8 @@ from sqlalchemy import Connection
 
 from orchestrator_app.config import load_settings
 from orchestrator_app.storage.database import database_url
-from orchestrator_app.storage.engines import migration_engine
 from orchestrator_app.storage.models import Table
+from orchestrator_app.storage.schema_upgrade import migration_engine
 
 
 def _run(connection: Connection) -> None:

@@ -5,6 +5,7 @@ It prepares what Reflex reads from the environment, and imports the program only
 
 import argparse
 import asyncio
+import gc
 import importlib
 import os
 import signal
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve() -> int:
+    _begin_start()
     settings = load_settings()
     set_up_logging(settings.log_level, settings.log_format)
     os.umask(_ONLY_FOR_THE_OWNER)
@@ -64,17 +66,18 @@ def _serve() -> int:
         _prepare_reflex(settings)
         app: server.AsgiApp = importlib.import_module(APP_MODULE).app()
         ready = f"Orchestrator runs on http://{settings.host}:{settings.port} (Ctrl+C stops it)"
-        server.run(app, listener, on_ready=lambda: _say(ready))
+        server.run(app, listener, on_ready=lambda: _end_start(ready))
 
 
 def _work() -> int:
     """Work on runs beside other processes, without serving anything."""
+    _begin_start()
     settings = load_settings()
     set_up_logging(settings.log_level, settings.log_format)
     os.umask(_ONLY_FOR_THE_OWNER)
     _make_data_folder(settings.data_dir)
     work = importlib.import_module(WORKER_MODULE).work
-    asyncio.run(work(settings, on_ready=lambda: _say("A worker takes runs (Ctrl+C stops it)")))
+    asyncio.run(work(settings, on_ready=lambda: _end_start("A worker takes runs (Ctrl+C stops it)")))
     return 0
 
 
@@ -112,6 +115,18 @@ def _develop() -> int:
                 process.terminate()
                 process.wait()
         _say("A source has changed.")
+
+
+def _begin_start() -> None:
+    """Look for no garbage: a start makes hardly any, and the search would take a fifth of its time."""
+    gc.disable()
+
+
+def _end_start(sentence: str) -> None:
+    """Say that it is over, and leave what it made out of every later search, which holds everything up meanwhile."""
+    gc.freeze()
+    gc.enable()
+    _say(sentence)
 
 
 def _make_data_folder(path: Path) -> None:

@@ -1,7 +1,9 @@
 """The program: pages, REST API and what runs beside them, put together for Reflex."""
 
+import importlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import reflex as rx
 
@@ -10,21 +12,19 @@ from orchestrator_app.config import load_settings
 from orchestrator_app.services.application import current, install
 from orchestrator_app.ui.access import Gatekeeper
 from orchestrator_app.ui.layout import toaster
+from orchestrator_app.ui.pages.canvas import limits_state  # noqa: F401 - what its controls send needs it
 from orchestrator_app.ui.pages.canvas.live_state import LiveState
-from orchestrator_app.ui.pages.canvas.page import canvas_page
 from orchestrator_app.ui.pages.canvas.remote_state import RemoteState
 from orchestrator_app.ui.pages.canvas.settings_state import SettingsState
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.pages.canvas.workflow_state import WorkflowNodesState
-from orchestrator_app.ui.pages.connections.page import connections_page
 from orchestrator_app.ui.pages.connections.state import ConnectionsState
-from orchestrator_app.ui.pages.orchestrators.page import orchestrators_page
 from orchestrator_app.ui.pages.orchestrators.state import OrchestratorsState
-from orchestrator_app.ui.pages.run.page import run_page
+from orchestrator_app.ui.pages.run import rerun_state  # noqa: F401 - as limits_state
 from orchestrator_app.ui.pages.run.state import RunPageState
-from orchestrator_app.ui.pages.runs.page import runs_page
+from orchestrator_app.ui.pages.runs import bulk_state  # noqa: F401 - as limits_state
 from orchestrator_app.ui.pages.runs.state import RunsState
-from orchestrator_app.ui.pages.workflows.page import workflows_page
+from orchestrator_app.ui.pages.workflows import state  # noqa: F401 - as limits_state
 from orchestrator_app.ui.routes import CANVAS, CONNECTIONS, ORCHESTRATORS, RUN, RUNS, WORKFLOWS
 from orchestrator_app.ui.session import show_error
 from orchestrator_app.ui.theme import STYLESHEET
@@ -52,25 +52,28 @@ app = rx.App(
 app.app_wraps.pop((5, "Overlay"))
 app.add_middleware(Gatekeeper())
 app.register_lifespan_task(run_application)
-app.add_page(
-    orchestrators_page,
-    route=ORCHESTRATORS,
-    title="Orchestrators · Orchestrator",
-    on_load=[OrchestratorsState.load, OrchestratorsState.watch],
+
+
+def _add_page(name: str, route: str, title: str, on_load: list[Any]) -> None:
+    def page() -> rx.Component:
+        return getattr(importlib.import_module(page.__module__), f"{name}_page")()
+
+    # Reflex files what it makes of a page under the module that the page is from.
+    page.__module__ = f"orchestrator_app.ui.pages.{name}.page"
+    app.add_page(page, route=route, title=f"{title} · Orchestrator", on_load=on_load)
+
+
+_add_page(
+    "orchestrators", ORCHESTRATORS, "Orchestrators", [OrchestratorsState.load, OrchestratorsState.watch]
 )
-app.add_page(
-    workflows_page,
-    route=WORKFLOWS,
-    title="Workflows · Orchestrator",
-    on_load=[BrowserState.load, BrowserState.watch],
-)
-app.add_page(runs_page, route=RUNS, title="Runs · Orchestrator", on_load=[RunsState.load, RunsState.watch])
-app.add_page(run_page, route=RUN, title="Run · Orchestrator", on_load=[RunPageState.load, RunPageState.watch])
-app.add_page(
-    canvas_page,
-    route=CANVAS,
-    title="Editor · Orchestrator",
-    on_load=[
+_add_page("workflows", WORKFLOWS, "Workflows", [BrowserState.load, BrowserState.watch])
+_add_page("runs", RUNS, "Runs", [RunsState.load, RunsState.watch])
+_add_page("run", RUN, "Run", [RunPageState.load, RunPageState.watch])
+_add_page(
+    "canvas",
+    CANVAS,
+    "Editor",
+    [
         EditorState.load,
         SettingsState.load_connections,
         WorkflowNodesState.add_from_address,
@@ -80,9 +83,4 @@ app.add_page(
         BrowserState.watch,
     ],
 )
-app.add_page(
-    connections_page,
-    route=CONNECTIONS,
-    title="Connections · Orchestrator",
-    on_load=[ConnectionsState.load, ConnectionsState.watch],
-)
+_add_page("connections", CONNECTIONS, "Connections", [ConnectionsState.load, ConnectionsState.watch])

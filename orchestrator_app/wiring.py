@@ -48,8 +48,8 @@ from orchestrator_app.storage import settings as setting_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database, database_url
 from orchestrator_app.storage.looks import SqlLookStore
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.queue import SqlRunQueueStore
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,10 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from orchestrator_app.storage import engines, migrations
-from orchestrator_app.storage.database import Database, sqlite_url
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE, Table
+from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.engines import sqlite_url
+from orchestrator_app.storage.models import Table
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 URL_VARIABLE = "ORCHESTRATOR_TEST_POSTGRES_URL"
 LOCAL_URLS = (

@@ -30,8 +30,8 @@ from orchestrator_app.storage import callbacks as callback_rows
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.looks import SqlLookStore
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE as WORKSPACE
 from orchestrator_app.storage.queue import SqlRunQueueStore
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE as WORKSPACE
 from tests.steered import PATIENCE_SECONDS, BreakableLooks, BreakableStore, Platform, SteeredClock
 from tests.storage.jobs import busy
 from tests.storage.journal import seal, unseal

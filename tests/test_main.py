@@ -22,7 +22,7 @@ from orchestrator_app.frontend import PROJECT_ROOT, Frontend
 # The launcher is tried on a small program of the same shape, so that these tests need no built pages.
 LAUNCHER_MODULES = ("__init__", "__main__", "config", "errors", "frontend", "logs", "server")
 PROGRAM = """
-import contextlib, os
+import contextlib, gc, os
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -31,7 +31,8 @@ from orchestrator_app.greeting import GREETING
 
 async def hello(request):
     reflex = {name: value for name, value in os.environ.items() if "REFLEX_" in name}
-    return JSONResponse({"greeting": GREETING, "folder": os.getcwd(), "reflex": reflex})
+    return JSONResponse({"greeting": GREETING, "folder": os.getcwd(), "reflex": reflex,
+                         "collects": gc.isenabled(), "frozen": gc.get_freeze_count()})
 
 @contextlib.asynccontextmanager
 async def lifespan(app):
@@ -130,6 +131,14 @@ def test_the_program_is_served_until_it_is_asked_to_stop(project: Path):
         assert program.get()["greeting"] == "hello"
         program.process.send_signal(signal.SIGTERM)
         assert program.end() == (0, ["stopped"])
+
+
+def test_what_the_start_made_is_never_searched_for_garbage(project: Path):
+    with launched(project) as program:
+        program.wait_for("Orchestrator runs on")
+        said = program.get()
+    assert said["collects"]
+    assert said["frozen"] > 10_000
 
 
 def test_the_data_folder_is_made_for_the_owner_alone(project: Path):

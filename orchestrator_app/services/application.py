@@ -17,7 +17,7 @@ from orchestrator_app.services.orchestrator_settings import OrchestratorSettings
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.services.runs import Runs
 from orchestrator_app.services.waiting import Waiting
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 __all__ = ["DEFAULT_WORKSPACE", "Application", "current", "install"]
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, make_url
-
 from orchestrator_app.errors import InvalidInput, Unavailable
 from orchestrator_app.storage import engines
 from orchestrator_app.storage.sql import (
@@ -66,7 +64,7 @@ class Database:
         self._writing: Connection | None = None
         # One for each reading thread; whoever is not reading lies here.
         self._idle: SimpleQueue[Connection] = SimpleQueue()
-        self._log_file = Path(f"{make_url(url).database}-wal") if self.is_sqlite else None
+        self._log_file = Path(f"{engines.sqlite_file(url)}-wal") if self.is_sqlite else None
         self._shorten_log_at = 0.0
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         # Nothing may follow the end mark in the queue: nobody would answer it.
@@ -236,12 +234,7 @@ class Database:
 
 def database_url(configured: str, data_dir: Path) -> str:
     """The configured URL, or that of the SQLite file in the data folder."""
-    return configured or sqlite_url(data_dir / DATABASE_FILE)
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
-    return URL.create("sqlite", database=str(path.absolute())).render_as_string()
+    return configured or engines.sqlite_url(data_dir / DATABASE_FILE)
 
 
 def is_ready(connection: Connection) -> bool:

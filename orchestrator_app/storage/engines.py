@@ -1,13 +1,11 @@
-"""How connections to SQLite and PostgreSQL are opened: one kind for writing, one for reading, one for migrations."""
+"""How connections to SQLite and PostgreSQL are opened: one kind for writing, one for reading."""
 
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Connection as SchemaConnection
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.pool import NullPool
+from urllib.parse import quote, unquote
 
 from orchestrator_app.storage.sql import Connection, DatabaseError
 
@@ -16,16 +14,17 @@ BUSY_TIMEOUT_SECONDS = 30
 # Commits are on disk when they return. Tests, whose data nobody needs after a crash, do without.
 SQLITE_SYNCHRONOUS = "FULL"
 _CACHED_STATEMENTS = 512
+_SQLITE = "sqlite:///"
 
 # The driver must not open transactions by itself: every one starts with our own BEGIN below.
-_SQLITE_ARGUMENTS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
+SQLITE_ARGUMENTS: dict[str, Any] = {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}
 # A server that went away without a word is noticed within these times instead of after many minutes.
 POSTGRESQL_ARGUMENTS: dict[str, Any] = {
     "application_name": "orchestrator",
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
 }
-_UTC = "-c timezone=UTC"
+UTC = "-c timezone=UTC"
 _TIME_LIMITS = "-c statement_timeout=10000 -c idle_in_transaction_session_timeout=10000"
 _READ_ONLY = "-c default_transaction_read_only=on"
 
@@ -40,7 +39,7 @@ def open_writer(url: str) -> Connection:
     # ask for the lock first (``begin_words``).
     if is_sqlite_url(url):
         return _open_sqlite(url, "journal_mode=WAL", f"synchronous={SQLITE_SYNCHRONOUS}", "foreign_keys=ON")
-    return _open_postgresql(url, f"{_UTC} {_TIME_LIMITS}")
+    return _open_postgresql(url, f"{UTC} {_TIME_LIMITS}")
 
 
 def open_reader(url: str) -> Connection:
@@ -49,7 +48,7 @@ def open_reader(url: str) -> Connection:
     # the writing connection does either.
     if is_sqlite_url(url):
         return _open_sqlite(url, "wal_autocheckpoint=0", "query_only=ON")
-    return _open_postgresql(url, f"{_UTC} {_TIME_LIMITS} {_READ_ONLY}")
+    return _open_postgresql(url, f"{UTC} {_TIME_LIMITS} {_READ_ONLY}")
 
 
 @asynccontextmanager
@@ -85,27 +84,20 @@ def begin_words(*, is_sqlite: bool, is_writing: bool) -> str:
     return f"BEGIN ISOLATION LEVEL {'READ COMMITTED' if is_writing else 'REPEATABLE READ'}"
 
 
-def migration_engine(url: str) -> Engine:
-    """An engine for schema changes: one connection at a time, no time limits, foreign keys not enforced.
-
-    SQLite changes a table by making it anew. With foreign keys enforced, dropping the old one would delete all that
-    hangs on it; who migrates checks them at the end instead.
-    """
-    if is_sqlite_url(url):
-        engine = create_engine(url, poolclass=NullPool, connect_args=_SQLITE_ARGUMENTS)
-        event.listen(engine, "connect", _prepare_sqlite_migration)
-        event.listen(engine, "begin", _begin_sqlite_migration)
-        return engine
-    return create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1),
-        poolclass=NullPool,
-        connect_args=POSTGRESQL_ARGUMENTS | {"options": _UTC},
-    )
-
-
 def is_sqlite_url(url: str) -> bool:
     """Whether the URL is that of a SQLite file."""
     return url.startswith("sqlite")
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file, as SQLAlchemy writes it; loading SQLAlchemy takes longer than all else here."""
+    return f"{_SQLITE}{quote(str(path.absolute()), safe=' +/')}"
+
+
+def sqlite_file(url: str) -> Path:
+    """The file that such a URL means."""
+    path, _, _ = url.removeprefix(_SQLITE).partition("?")
+    return Path(unquote(path))
 
 
 def lower_text(text: str | None) -> str | None:
@@ -116,16 +108,16 @@ def lower_text(text: str | None) -> str | None:
 def _open_sqlite(url: str, *pragmas: str) -> Connection:
     try:
         driver = sqlite3.connect(
-            make_url(url).database or "",
+            sqlite_file(url),
             cached_statements=_CACHED_STATEMENTS,
             check_same_thread=False,
-            **_SQLITE_ARGUMENTS,
+            **SQLITE_ARGUMENTS,
         )
     except sqlite3.Error as error:
         raise DatabaseError(error) from error
     connection = Connection(driver, sqlite3.Error, is_sqlite=True)
     try:
-        _prepare_sqlite(driver, *pragmas)
+        prepare_sqlite(driver, *pragmas)
     except sqlite3.Error as error:
         driver.close()
         raise connection.explained(error) from error
@@ -146,15 +138,8 @@ def _plain(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://", 1)
 
 
-def _prepare_sqlite_migration(connection: sqlite3.Connection, _record: object) -> None:
-    _prepare_sqlite(connection, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, *pragmas: str) -> None:
+def prepare_sqlite(connection: sqlite3.Connection, *pragmas: str) -> None:
+    """Set what holds for a connection as long as it is open."""
     connection.create_function("lower", 1, lower_text, deterministic=True)
     for pragma in (*pragmas, "trusted_schema=OFF", "cell_size_check=ON", "journal_size_limit=67108864"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite_migration(connection: SchemaConnection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,28 +1,25 @@
 """Brings the tables of a database to what this release needs, once, at the start of the program."""
 
 import fcntl
+import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError
+from urllib.parse import urlsplit
 
 from orchestrator_app.errors import ConfigurationError
-from orchestrator_app.storage.engines import is_sqlite_url, migration_engine, open_reader
+from orchestrator_app.storage.engines import is_sqlite_url, open_reader, sqlite_file
 from orchestrator_app.storage.sql import DatabaseError
 from orchestrator_app.storage.sql import text as statement
 
-CONFIG_FILE = Path(__file__).resolve().parent.parent.parent / "alembic.ini"
+_ROOT = Path(__file__).resolve().parent.parent.parent
+CONFIG_FILE = _ROOT / "alembic.ini"
+_UPGRADING_MODULE = "orchestrator_app.storage.schema_upgrade"
 
-# Any number will do that nobody else locks in the same database.
-_POSTGRESQL_LOCK = text("SELECT pg_advisory_xact_lock(7243901855210034)")
 _HAS_REVISION = {
     True: statement("SELECT name FROM sqlite_master WHERE name = 'alembic_version'"),
     False: statement("SELECT to_regclass('alembic_version')::text"),
@@ -41,28 +38,8 @@ def upgrade(url: str) -> bool:
     Raises:
         ConfigurationError: It cannot be opened or upgraded, or a newer release made it. It is as it was before.
     """
-    config = Config(CONFIG_FILE)
-    script = ScriptDirectory.from_config(config)
-    head = script.as_revision_number("head")
     with _problems_in_sentences(url), _alone(url):
-        if revision(url) == head:
-            return False
-        engine = migration_engine(url)
-        with engine.connect() as connection, connection.begin():
-            if not is_sqlite_url(url):
-                connection.execute(_POSTGRESQL_LOCK)
-            current = _revision(connection)
-            if current == head:
-                return False
-            if current is not None and current not in {known.revision for known in script.walk_revisions()}:
-                raise ConfigurationError([_newer_release(url, current)])
-            if is_sqlite_url(url) and inspect(connection).get_table_names():
-                _back_up(_file(url), f"before-{head}")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            if is_sqlite_url(url):
-                _check_foreign_keys(connection, url)
-    return current is None
+        return revision(url) != newest_revision() and _upgrade(url)
 
 
 def revision(url: str) -> str | None:
@@ -76,12 +53,30 @@ def revision(url: str) -> str | None:
         connection.close()
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def newest_revision() -> str:
+    """The revision that this release needs: migrations are numbered, and their files begin with the number."""
+    files = (CONFIG_FILE.parent / "alembic" / "versions").glob("*.py")
+    return max(file.name.partition("_")[0] for file in files)
 
 
-def _file(url: str) -> Path:
-    return Path(make_url(url).database or "")
+def _upgrade(url: str) -> bool:
+    """Upgrade in a process of its own: the memory that SQLAlchemy and Alembic take is free again when it ends."""
+    places = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
+    upgrading = subprocess.run(  # noqa: S603 - the command is written here
+        [sys.executable, "-m", _UPGRADING_MODULE],
+        input=json.dumps([url, str(CONFIG_FILE)]),
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, places))},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        start_new_session=True,  # a signal to the program in a terminal must not break off the upgrade
+    )
+    answer = json.loads(upgrading.stdout)
+    if problems := answer["problems"]:
+        raise ConfigurationError(problems)
+    if refusal := answer["refusal"]:
+        raise ConfigurationError([_unusable(url, refusal)])
+    return answer["was_new"]
 
 
 @contextmanager
@@ -90,80 +85,43 @@ def _alone(url: str) -> Generator[None]:
     if not is_sqlite_url(url):
         yield
         return
-    folder = os.open(_file(url).absolute().parent, os.O_RDONLY)
+    file = sqlite_file(url)
+    folder = os.open(file.absolute().parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
         # An existing file is not even opened here: closing it would end this process's own locks on it.
-        if not _file(url).exists():
-            _create_file(_file(url))
+        if not file.exists():
+            create_file(file)
         yield
     finally:
         os.close(folder)
 
 
-def _create_file(file: Path) -> None:
-    """Make the file before SQLite does, which would let everybody read it."""
+def create_file(file: Path) -> None:
+    """Make the file of a database before SQLite does, which would let everybody read it."""
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-def _back_up(file: Path, suffix: str) -> None:
-    target = file.with_name(f"{file.name}.{suffix}")
-    unfinished = file.with_name(f"{file.name}.{suffix}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    _create_file(unfinished)
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(unfinished)) as copy:
-        source.backup(copy)
-        copy.execute("PRAGMA journal_mode=DELETE")
-        (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise ConfigurationError(
-            [f"The database {file} is damaged: {verdict}. Restore a copy of it, and start again."]
-        )
-    with unfinished.open("rb") as written:
-        os.fsync(written.fileno())
-    unfinished.replace(target)
-
-
-def _check_foreign_keys(connection: Connection, url: str) -> None:
-    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-    if broken is not None:
-        problem = (
-            f"The database {_shown(url)} cannot be upgraded: a row of the table {broken[0]} belongs to a row of "
-            f"{broken[2]} that does not exist. Nothing was changed. Restore a copy of the database."
-        )
-        raise ConfigurationError([problem])
-
-
-def _newer_release(url: str, current: str) -> str:
-    advice = (
-        f" or restore the copy {_file(url)}.before-{current}"
-        if is_sqlite_url(url)
-        else " or restore a copy of it"
-    )
-    return (
-        f"The database {_shown(url)} was last used by a newer release of Orchestrator (its tables have the revision "
-        f"{current}). Start that release,{advice}. Nothing was changed."
-    )
 
 
 @contextmanager
 def _problems_in_sentences(url: str) -> Generator[None]:
     try:
         yield
-    except DBAPIError as error:
-        reason = str(error.orig).strip()
-        raise ConfigurationError([_unusable(url, reason)]) from error
     except (DatabaseError, sqlite3.Error, OSError) as error:
-        raise ConfigurationError([_unusable(url, str(error))]) from error
+        raise ConfigurationError([_unusable(url, str(error).strip())]) from error
 
 
 def _unusable(url: str, reason: str) -> str:
     return (
-        f"The database {_shown(url)} cannot be opened or upgraded: {reason}. Check that it exists, that it may be "
+        f"The database {shown(url)} cannot be opened or upgraded: {reason}. Check that it exists, that it may be "
         "written, that nobody else locks it and that the disk is not full."
     )
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """The URL without its password; for SQLite the file."""
-    return str(_file(url)) if is_sqlite_url(url) else make_url(url).render_as_string(hide_password=True)
+    if is_sqlite_url(url):
+        return str(sqlite_file(url))
+    parts = urlsplit(url)
+    user, at, place = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    return parts._replace(netloc=f"{name}{colon}{'***' if colon else ''}{at}{place}").geturl()

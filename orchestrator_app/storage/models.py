@@ -12,7 +12,6 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-DEFAULT_WORKSPACE = "default"
 ID_LENGTH = 36
 OPEN_STATES = "('PENDING', 'RUNNING', 'WAITING')"
 

@@ -24,7 +24,8 @@ from orchestrator_app.domain.reconciliation import SEARCH_INTERVAL_MS
 from orchestrator_app.errors import Conflict, NotFound
 from orchestrator_app.services.views import NodeRunView, RunDetail
 from orchestrator_app.storage import callbacks as callback_rows
-from orchestrator_app.storage.database import Database, sqlite_url
+from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.engines import sqlite_url
 from tests.crashes import MortalWorld
 from tests.running import (
     ENDS,

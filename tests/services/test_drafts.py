@@ -12,7 +12,7 @@ from orchestrator_app.services import drafts as drafts_module
 from orchestrator_app.services.drafts import Drafts
 from orchestrator_app.services.orchestrators import Orchestrators
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 GRAPH = Definition((Node("a", "Parallel", "Unsaved"),))
 

@@ -11,8 +11,8 @@ from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun
 from orchestrator_app.storage import callbacks, orchestrators, payloads, run_parts, runs
 from orchestrator_app.storage.checkpoints import SqlCheckpointStore
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.sql import text
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 GRAPH = Definition(
     (Node("a", "DataMapper", "First", {"mappings": []}), Node("b", "WaitForCallback", "Second"))

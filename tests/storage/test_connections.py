@@ -5,8 +5,8 @@ import pytest
 from orchestrator_app.storage import connections
 from orchestrator_app.storage.connections import ConnectionRow
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.sql import Connection, Violation, text
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 OTHER = "another-workspace"
 

@@ -3,10 +3,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from orchestrator_app.errors import Conflict, Unavailable
 from orchestrator_app.storage import database as database_module
-from orchestrator_app.storage import settings
+from orchestrator_app.storage import engines, settings
 from orchestrator_app.storage.database import Database, database_url, is_ready
 from orchestrator_app.storage.sql import Connection, Violation, WrongStatement, text
 from tests.storage.jobs import Job, busy, getting, opened, putting, together
@@ -204,6 +205,16 @@ async def test_what_a_read_raises_reaches_its_caller(sqlite_database: Database):
     with pytest.raises(Conflict) as caught:
         await sqlite_database.read(work)
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "name", ["orchestrator.db", "my flows.db", "50%.db", "50%25.db", "what?.db", "größe#1+2@x.db"]
+)
+def test_the_url_of_a_file_means_that_file_as_sqlalchemy_reads_it(tmp_path: Path, name: str):
+    url = engines.sqlite_url(tmp_path / name)
+    assert engines.sqlite_file(url) == tmp_path / name
+    assert make_url(url).database == str(tmp_path / name)
+    assert engines.sqlite_file(f"{url}?mode=ro") == tmp_path / name
 
 
 def test_without_a_configured_url_the_database_is_a_file_in_the_data_folder(tmp_path: Path):

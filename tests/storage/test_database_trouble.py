@@ -17,7 +17,8 @@ from sqlalchemy import make_url
 from orchestrator_app.errors import InvalidInput, Unavailable
 from orchestrator_app.storage import database as database_module
 from orchestrator_app.storage import engines, settings
-from orchestrator_app.storage.database import Database, sqlite_url
+from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.engines import sqlite_url
 from orchestrator_app.storage.sql import Connection, text
 from tests.storage.jobs import Job, getting, opened, putting, together
 
@@ -107,7 +108,7 @@ async def test_after_a_refusal_a_new_connection_is_used(sqlite_database: Databas
 async def test_a_database_that_somebody_locks_refuses_all_who_wait_at_once(
     fresh_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(engines._SQLITE_ARGUMENTS, "timeout", 0.1)
+    monkeypatch.setitem(engines.SQLITE_ARGUMENTS, "timeout", 0.1)
     with opened(fresh_sqlite_url) as database:
         with closing(sqlite3.connect(file_of(database), isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

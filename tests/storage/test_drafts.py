@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator_app.storage import drafts, orchestrators
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 ORCHESTRATOR = "o-1"
 

@@ -16,14 +16,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.command import downgrade
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from orchestrator_app.domain.runs import AttemptStarted, Logged, NodeStarted, WaitOpened
 from orchestrator_app.errors import ConfigurationError
-from orchestrator_app.storage import migrations
-from orchestrator_app.storage.database import Database, sqlite_url
-from orchestrator_app.storage.engines import migration_engine
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE, Table
+from orchestrator_app.storage import migrations, schema_upgrade
+from orchestrator_app.storage.database import Database
+from orchestrator_app.storage.engines import sqlite_url
+from orchestrator_app.storage.models import Table
+from orchestrator_app.storage.schema_upgrade import migration_engine
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 from tests.databases import new_postgres_database
 from tests.storage.jobs import opened, putting
 from tests.storage.journal import SqlJournal
@@ -302,6 +305,11 @@ def test_a_server_that_does_not_answer_is_told_without_its_password():
     assert "geheim" not in str(caught.value)
 
 
+def test_the_newest_migration_is_known_without_alembic():
+    script = ScriptDirectory.from_config(Config(migrations.CONFIG_FILE))
+    assert migrations.newest_revision() == script.as_revision_number("head") == HEAD
+
+
 def test_two_programs_that_start_at_once_upgrade_once(tmp_path: Path):
     url = sqlite_url(tmp_path / "orchestrator.db")
     program = f"from orchestrator_app.storage import migrations; print(migrations.upgrade({url!r}))"
@@ -319,11 +327,27 @@ def test_two_programs_that_start_at_once_upgrade_once(tmp_path: Path):
     assert sorted(answers) == [("False\n", ""), ("True\n", "")]
 
 
+def test_an_upgrade_leaves_nothing_in_the_memory_of_the_program(tmp_path: Path):
+    program = f"""
+import sys
+from orchestrator_app.storage import migrations
+print(migrations.upgrade({sqlite_url(tmp_path / "orchestrator.db")!r}), "sqlalchemy" in sys.modules)
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=migrations.CONFIG_FILE.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout == "True False\n"
+
+
 @pytest.mark.postgres
 def test_on_postgresql_too_the_second_waits_for_the_first():
     with new_postgres_database() as url, ThreadPoolExecutor(1) as second:
         with psycopg.connect(url) as first:
-            first.execute(migrations._POSTGRESQL_LOCK.text.encode())
+            first.execute(schema_upgrade._POSTGRESQL_LOCK.text.encode())
             upgrading = second.submit(migrations.upgrade, url)
             while not first.execute(
                 "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

@@ -7,9 +7,9 @@ from orchestrator_app.domain.runs import RunEnded, RunState
 from orchestrator_app.errors import BadRequest
 from orchestrator_app.storage import orchestrators
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.orchestrators import OrchestratorRow
 from orchestrator_app.storage.sql import Connection, text
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 from tests.storage.journal import SqlJournal
 
 OTHER = "another-workspace"

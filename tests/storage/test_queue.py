@@ -2,9 +2,9 @@ import asyncio
 
 from orchestrator_app.storage import orchestrator_settings, queue
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.queue import QueueRow
 from orchestrator_app.storage.sql import text
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 from tests.storage.jobs import opened
 from tests.storage.journal import SqlJournal
 

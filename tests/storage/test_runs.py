@@ -19,8 +19,8 @@ from orchestrator_app.domain.runs import (
 )
 from orchestrator_app.storage import callbacks, run_parts, runs
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.sql import Connection, text
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 from tests.storage.journal import SqlJournal, seal
 
 OTHER = "another-workspace"

@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator_app.storage import connections, workflows
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.models import DEFAULT_WORKSPACE
 from orchestrator_app.storage.sql import Connection, text
 from orchestrator_app.storage.workflows import CachedWorkflow, Found, WorkflowFilter
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 
 MADE = 1_000
 EVERYTHING = WorkflowFilter()

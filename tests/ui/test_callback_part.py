@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator_app.security.signatures import Message, is_signed, new_signing_secret
 from orchestrator_app.services.application import DEFAULT_WORKSPACE as HERE
 from orchestrator_app.services.views import CallbackView
-from orchestrator_app.ui.components.callback import NOTHING, callback_texts
+from orchestrator_app.ui.components.callback_texts import NOTHING, callback_texts
 from orchestrator_app.ui.pages.run.state import RunPageState
 from tests.builders import a_definition, a_node
 from tests.ui.tabs import Tab, Tabs

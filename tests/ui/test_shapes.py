@@ -19,7 +19,7 @@ from orchestrator_app.ui.canvas.shapes import (
     status_shapes,
     summary_of,
 )
-from orchestrator_app.ui.components.node_run import attempt_texts, failure_texts, pretty
+from orchestrator_app.ui.components.node_run_state import attempt_texts, failure_texts, pretty
 from tests.builders import a_chain, a_definition, a_node
 
 

@@ -13,8 +13,8 @@ from orchestrator_app.security.json_input import read_json
 from orchestrator_app.services.views import RunLive, RunSummary
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import status_shapes
-from orchestrator_app.ui.components.node_intervention import NodeInterventions
-from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
+from orchestrator_app.ui.components.node_intervention_state import NodeInterventions
+from orchestrator_app.ui.components.node_run_state import NodeRunTexts, pretty
 from orchestrator_app.ui.pages.canvas.state import EditorState
 from orchestrator_app.ui.session import application, show_error, workspace_of
 

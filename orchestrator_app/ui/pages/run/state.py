@@ -15,8 +15,8 @@ from orchestrator_app.services.run_starts import WhichDefinition
 from orchestrator_app.services.views import NodeRunView, NodeStatus, RunDetail
 from orchestrator_app.ui.access import reads, writes
 from orchestrator_app.ui.canvas.shapes import graph_shape, status_shapes
-from orchestrator_app.ui.components.node_intervention import NodeInterventions
-from orchestrator_app.ui.components.node_run import NodeRunTexts, pretty
+from orchestrator_app.ui.components.node_intervention_state import NodeInterventions
+from orchestrator_app.ui.components.node_run_state import NodeRunTexts, pretty
 from orchestrator_app.ui.routes import run_path
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
 

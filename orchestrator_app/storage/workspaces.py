@@ -1,0 +1,3 @@
+"""Who owns what is stored: one workspace, until accounts exist."""
+
+DEFAULT_WORKSPACE = "default"
