@@ -8,6 +8,7 @@ from typing import Any
 import reflex as rx
 
 from orchestrator_app.api.app import build_api
+from orchestrator_app.api.front import Front
 from orchestrator_app.config import load_settings
 from orchestrator_app.services.application import current, install
 from orchestrator_app.ui.access import Gatekeeper
@@ -42,8 +43,9 @@ async def run_application() -> AsyncGenerator[None]:
         yield
 
 
+api = build_api(current, settings)
 app = rx.App(
-    api_transformer=build_api(current, settings),
+    api_transformer=api,
     stylesheets=[STYLESHEET, "/editor.css", "/workflows.css"],
     toaster=toaster(),
     backend_exception_handler=show_error,
@@ -84,3 +86,8 @@ _add_page(
     ],
 )
 _add_page("connections", CONNECTIONS, "Connections", [ConnectionsState.load, ConnectionsState.watch])
+
+
+def front() -> Front:
+    """What the server calls."""
+    return Front(api, app())
