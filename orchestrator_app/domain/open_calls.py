@@ -4,7 +4,8 @@ import re
 import zlib
 from functools import lru_cache
 from typing import Any
-from uuid import UUID, uuid5
+
+import uuid_utils
 
 from orchestrator_app.domain.definition import Node
 from orchestrator_app.domain.looks import Watch
@@ -28,7 +29,7 @@ def _slug(node_id: str) -> str:
 @lru_cache(maxsize=1024)
 def idempotency_key(run_id: str, node_id: str) -> str:
     """The same for all attempts of a node in a run."""
-    return str(uuid5(UUID(run_id), node_id))
+    return str(uuid_utils.uuid5(uuid_utils.UUID(run_id), node_id))
 
 
 def traceparent(run_id: str, node_id: str) -> str:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from orchestrator_app.domain.ports import CheckpointStore, ClaimedRun, Clock
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.errors import Unavailable
+from orchestrator_app.runner.bell import Nudge
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class LocalDispatcher:
         self._queued: set[str] = set()
         self._active: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
-        self._nudges: dict[str, asyncio.Event] = {}
+        self._nudges: dict[str, Nudge] = {}
         self._timers: list[tuple[int, str]] = []
         self._timer_changed = asyncio.Event()
         self._timer_task: asyncio.Task[None] | None = None
@@ -56,9 +57,12 @@ class LocalDispatcher:
         """Whether runs wait for others to make room."""
         return bool(self._queued)
 
-    def nudge(self, run_id: str) -> asyncio.Event:
+    def nudge(self, run_id: str) -> Nudge:
         """Set whenever something happens to a run while it is being advanced."""
-        return self._nudges.setdefault(run_id, asyncio.Event())
+        known = self._nudges.get(run_id)
+        if known is None:
+            known = self._nudges[run_id] = Nudge()
+        return known
 
     def enqueue(self, run_id: str) -> None:
         """See the port."""

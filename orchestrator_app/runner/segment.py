@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.node_kinds import WAIT_FOR_CALLBACK
@@ -24,6 +24,7 @@ from orchestrator_app.domain.runs import (
 )
 from orchestrator_app.domain.scope import Scope
 from orchestrator_app.errors import OrchestratorError
+from orchestrator_app.runner.bell import Bell
 from orchestrator_app.runner.limits import OutputRoom, too_late
 from orchestrator_app.runner.node_work import NodeWork
 from orchestrator_app.runner.notes import Notes, Superseded
@@ -58,7 +59,10 @@ class Segment:
         self.room = OutputRoom(self.records)
         self.tasks: dict[asyncio.Task[None], str] = {}
         self._nudge = self.parts.dispatcher.nudge(run.run_id)
-        self._nudged: asyncio.Task[bool] | None = None
+        self._bell = Bell()
+        self._nudge.bell = self._bell
+        if self._nudge.is_set():
+            self._bell.ring()
         self._notes = Notes(self)
         self._sight = Sight(self)
         for node_id, record in run.nodes.items():
@@ -199,6 +203,7 @@ class Segment:
             data = self._input_of(node_id)
             work = NodeWork(self, self.graph.nodes[node_id], self.records.get(node_id), data)
             task = asyncio.create_task(work.proceed(), name=f"{self.run.run_id} {node_id}")
+            task.add_done_callback(self._bell.ring)
             self.tasks[task] = node_id
 
     def _input_of(self, node_id: str) -> JsonValue:
@@ -258,21 +263,14 @@ class Segment:
         if self.run.deadline_at is not None:
             times = [*times, self.run.deadline_at]
         pause = max(0.0, (min(times) - self.parts.clock.now()) / 1000) if times else None
-        awaited: set[asyncio.Task[Any]] = set(self.tasks)
-        if not self.parts.dispatcher.is_stopping:
-            if self._nudged is None:
-                self._nudged = asyncio.create_task(self._nudge.wait())
-            awaited.add(self._nudged)
-        done: set[asyncio.Task[Any]] = set()
+        has_rung = False
         if self._notes.are_unwritten and (pause is None or pause > NOTED_SECONDS):
-            done, _ = await asyncio.wait(awaited, timeout=NOTED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if not done and not self._notes.are_unwritten:
-            done, _ = await asyncio.wait(awaited, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-        if self._nudged in done:
-            self._nudged = None
-        if not done:
+            has_rung = await self._bell.heard(NOTED_SECONDS)
+        if not has_rung and not self._notes.are_unwritten:
+            has_rung = await self._bell.heard(pause)
+        if not has_rung:
             await self._notes.commit()
-        for task in [task for task in self.tasks if task in done]:
+        for task in [task for task in self.tasks if task.done()]:
             del self.tasks[task]
             task.result()
         if self._nudge.is_set() and not self.parts.dispatcher.is_stopping:
@@ -366,13 +364,10 @@ class Segment:
 
     async def _abandon_tasks(self) -> None:
         """Stop what still works: the run was cancelled or taken, or the process ends. What it did stays journaled."""
-        if self._nudged is not None:
-            self._nudged.cancel()
         for task in self.tasks:
             task.cancel()
-        left: list[asyncio.Task[Any]] = [*self.tasks, *([self._nudged] if self._nudged else [])]
-        if left:
-            await asyncio.gather(*left, return_exceptions=True)
+        if self.tasks:
+            await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def note(self, facts: Sequence[Fact], node_id: str, refused: Callable[[OrchestratorError], None]) -> None:
         """See ``Notes.add``."""

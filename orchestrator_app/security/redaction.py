@@ -198,12 +198,16 @@ def _is_named_secret(item: JsonObject) -> bool:
 
 def _may_look_secret(written: str) -> bool:
     """Whether JSON text may hold anything that looks like a secret; when in doubt, yes."""
-    if any(start in written for start in _BEGINNINGS) or ("@" in written and "://" in written):
+    for start in _BEGINNINGS:
+        if start in written:
+            return True
+    if "@" in written and "://" in written:
         return True
     lower = written.lower()
     plain = lower.translate(_SEPARATORS)
-    if any(word in plain for word in _WORDS):
-        return True
+    for word in _WORDS:
+        if word in plain:
+            return True
     if "ook" in lower and any(word in lower for word in _HOOK_WORDS):
         return True
     if "=" in plain and _QUERY_NAME.search(plain):

@@ -27,7 +27,7 @@ def command(words: str) -> Job:
 @asynccontextmanager
 async def locked(database: Database, patch: pytest.MonkeyPatch) -> AsyncGenerator[None]:
     """Another program holds the lock for writing, longer than anybody waits for it."""
-    patch.setitem(engines._SQLITE_ARGUMENTS, "timeout", 0.05)
+    patch.setitem(engines.SQLITE_ARGUMENTS, "timeout", 0.05)
     await database.write(command("PRAGMA busy_timeout = 50"))
     with closing(sqlite3.connect(make_url(database.url).database or "", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
