@@ -2,13 +2,22 @@
 
 # ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
 
-from typing import Annotated
+import re
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from orchestrator_app.api.auth import AnyCaller, Caller
-from orchestrator_app.api.body import JSON, AnyJsonOrEmpty, JsonRoute, any_json_in_openapi
-from orchestrator_app.api.ids import OrchestratorId, RunId
+from orchestrator_app.api.auth import caller as find_caller
+from orchestrator_app.api.body import (
+    JSON,
+    AnyJsonOrEmpty,
+    JsonRoute,
+    any_json_in_openapi,
+    json_body_or_empty,
+)
+from orchestrator_app.api.ids import OrchestratorId, RunId, is_ours
 from orchestrator_app.api.openapi import PREFIX, Answers, operation_id, problems
 from orchestrator_app.api.run_schemas import (
     Rerun,
@@ -17,12 +26,15 @@ from orchestrator_app.api.run_schemas import (
     RunFilter,
     RunHistoryFilter,
     RunPage,
+    WaitFilter,
     WaitQuery,
 )
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.services import views
 
 TRIGGER = "api"
+# No query at all, or nothing but up to 59 seconds.
+_PLAIN_QUERY = re.compile(rb"(?:wait=([1-5]?[0-9]))?")
 
 router = APIRouter(
     prefix=PREFIX, tags=["Runs"], route_class=JsonRoute, generate_unique_id_function=operation_id
@@ -82,16 +94,6 @@ async def list_runs_of_orchestrator(
     return await _page(caller, wanted, orchestrator_id)
 
 
-@router.post(
-    "/{id}/run",
-    status_code=202,
-    response_model=None,
-    summary="Start a run",
-    responses=_STARTED | problems(404, 409, 422),
-    openapi_extra=any_json_in_openapi(
-        "The run's input: any JSON. No body is an empty object.", {"order": {"id": 7}}, required=False
-    ),
-)
 async def start_run(
     caller: AnyCaller,
     orchestrator_id: OrchestratorId,
@@ -121,6 +123,40 @@ async def start_run(
         caller.workspace_id, orchestrator_id, data, trigger=TRIGGER, idempotency_key=idempotency_key
     )
     return _answer(Run.model_validate(view), 202 if is_new else 200, view)
+
+
+class _StartRoute(JsonRoute):
+    """Takes the common form of a start apart by itself: FastAPI's way takes longer than what is started."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See FastAPI."""
+        handle = super().get_route_handler()
+
+        async def start(request: Request) -> Response:
+            plain = _PLAIN_QUERY.fullmatch(request.scope["query_string"])
+            orchestrator_id = request.path_params["id"]
+            if plain is None or not is_ours(orchestrator_id) or "idempotency-key" in request.headers:
+                return await handle(request)
+            waiting = WaitFilter.model_construct(wait=float(plain[1] or 0))
+            who = await find_caller(request)
+            return await start_run(who, orchestrator_id, await json_body_or_empty(request), waiting)
+
+        return start
+
+
+router.add_api_route(
+    "/{id}/run",
+    start_run,
+    methods=["POST"],
+    status_code=202,
+    response_model=None,
+    summary="Start a run",
+    responses=_STARTED | problems(404, 409, 422),
+    openapi_extra=any_json_in_openapi(
+        "The run's input: any JSON. No body is an empty object.", {"order": {"id": 7}}, required=False
+    ),
+    route_class_override=_StartRoute,
+)
 
 
 async def _page(caller: Caller, wanted: RunHistoryFilter, orchestrator_id: str) -> RunPage:
