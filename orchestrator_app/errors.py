@@ -211,6 +211,10 @@ class ProviderUnavailable(ProviderError):
     retryable = True
 
 
+class NotSentInTime(ProviderUnavailable):
+    """The call did not leave before its time was over; nothing was sent."""
+
+
 class ProviderBusy(ProviderError):
     """The provider limits the rate (429)."""
 

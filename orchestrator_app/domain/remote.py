@@ -1,5 +1,6 @@
 """What travels between the runner and a provider: calls, answers and polls, free of any one platform."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +31,8 @@ class RemoteCall:
         callback_token: The token alone.
         is_idempotent: Whether the call may be repeated after an unclear outcome.
         started_at: UTC epoch milliseconds of the attempt.
+        leave_by: When it must have left, by ``time.monotonic``. A process that was held meanwhile cannot know whether
+            another one has taken over its run, and made the call.
         status_url: Address that tells how the execution fares, when the platform has no API of its own for that.
     """
 
@@ -51,6 +54,7 @@ class RemoteCall:
     is_idempotent: bool = False
     started_at: int = 0
     status_url: str = ""
+    leave_by: float = math.inf
 
     def reduced(self, *, url: str) -> JsonObject:
         """What is kept of the call while its execution goes on: enough to find it again, and no secrets.

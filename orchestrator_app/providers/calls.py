@@ -98,6 +98,7 @@ async def send(
         provider=call.provider,
         operation="execute",
         is_safe_to_repeat=call.is_idempotent,
+        leave_by=call.leave_by,
     )
 
 

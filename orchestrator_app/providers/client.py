@@ -1,7 +1,9 @@
 """The one HTTP client: bounded in time and size, guarded in where it goes, exact in what it says when it fails."""
 
 import asyncio
+import math
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import aiohttp
 import httpx
 
 from orchestrator_app.errors import (
+    NotSentInTime,
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
@@ -96,6 +99,7 @@ class HttpClient:
         provider: str = "",
         operation: str = "",
         is_safe_to_repeat: bool = False,
+        leave_by: float = math.inf,
     ) -> HttpAnswer:
         """Send one request and return its complete answer, whatever its status.
 
@@ -110,15 +114,17 @@ class HttpClient:
             provider: Key of the provider, for errors.
             operation: What the provider is asked for, for errors.
             is_safe_to_repeat: Sending it twice does no harm.
+            leave_by: When its first byte must have left, by ``time.monotonic``.
 
         Raises:
+            NotSentInTime: Nothing left this machine before ``leave_by``.
             ProviderUnavailable: Nothing left this machine, or no complete answer came and repeating is safe.
             OutcomeUnknown: The request may have arrived, but no complete answer came.
             UnreadableAnswer: The answer is no HTTP, too large or wrongly compressed.
             AddressNotAllowed: The address is not allowed, or none at all. Nothing was sent.
             ProviderRefused: The request cannot be sent as it is. Nothing was sent.
         """
-        journey = Journey(may_resend=is_safe_to_repeat)
+        journey = Journey(may_resend=is_safe_to_repeat, leave_by=leave_by)
         try:
             if self._is_closed:
                 raise ProviderUnavailable("Orchestrator is shutting down: nothing was sent.")
@@ -128,6 +134,8 @@ class HttpClient:
                 async with asyncio.timeout(timeout_seconds):
                     status, found, body = await self._exchange(request, journey)
             except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
+                if not journey.is_sent and time.monotonic() > leave_by:
+                    raise NotSentInTime("The call did not leave in time: nothing was sent.") from error
                 raise _explain(error, journey, address.host, timeout_seconds) from error
         except ProviderError as error:
             error.provider = provider

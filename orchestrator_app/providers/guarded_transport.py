@@ -8,9 +8,11 @@ request was sent as a connect timeout, and sends some requests twice.
 import asyncio
 import errno
 import io
+import math
 import select
 import socket
 import ssl
+import time
 from contextvars import ContextVar
 from typing import Any
 
@@ -47,14 +49,16 @@ class Journey:
 
     Attributes:
         may_resend: The request may be written a second time.
+        leave_by: When its first byte must have been written, by ``time.monotonic``.
         is_fresh: Its connection was made for it; an idle one may be closed by the other side at any moment.
         is_sent: At least a part of the request was written to the connection.
     """
 
-    __slots__ = ("is_fresh", "is_sent", "may_resend")
+    __slots__ = ("is_fresh", "is_sent", "leave_by", "may_resend")
 
-    def __init__(self, *, may_resend: bool) -> None:
+    def __init__(self, *, may_resend: bool, leave_by: float = math.inf) -> None:
         self.may_resend = may_resend
+        self.leave_by = leave_by
         self.is_fresh = False
         self.is_sent = False
 
@@ -74,6 +78,8 @@ class _WatchedRequest(ClientRequest):
             # aiohttp itself repeats GET, PUT and DELETE when the connection breaks. Behind such an address may be a
             # workflow that starts with every call, so only the caller can say whether that is right.
             raise httpx.ReadError("the connection was closed before an answer came")
+        if not journey.is_sent and time.monotonic() > journey.leave_by:
+            raise httpx.ConnectTimeout("its time was over before it left")
         if not self.body:
             _note_first_byte(conn, journey)
         return await super().send(conn)
@@ -93,6 +99,8 @@ def _note_first_byte(conn: Connection, journey: Journey) -> None:
     its way; the outcome is then called unknown.
     """
     transport = conn.transport
+    if transport is not None and time.monotonic() > journey.leave_by and not journey.is_sent:
+        transport.abort()
     if transport is not None and not journey.is_fresh and _has_something_to_read(transport):
         transport.abort()
     if transport is not None and not transport.is_closing():

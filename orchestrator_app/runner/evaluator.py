@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ _LENGTH_BYTES = 4
 _READY = b'["ready"]'
 _BYTES_PER_SECOND = 10_000_000
 _SPARE_PROCESSOR_SECONDS = 5
+# Who wakes up so much later than asked to was held.
+_HELD_SECONDS = 0.5
 _SHOWN_LENGTH = 80
 _SPLIT_HINT = "Let it look at less data, or split it over several Data mappers."
 
@@ -150,8 +153,7 @@ class _Worker:
         is_ready = False
         try:
             process = self._process = await self._started()
-            async with asyncio.timeout(START_SECONDS):
-                is_ready = await _read(process) == _READY
+            is_ready = await _read_within(process, START_SECONDS) == _READY
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise Unavailable(
                 "The process that evaluates expressions cannot be started.",
@@ -171,8 +173,7 @@ class _Worker:
         try:
             cast("asyncio.StreamWriter", process.stdin).write(request)
             for index in range(len(sources)):
-                async with asyncio.timeout(seconds):
-                    kind, *content = json.loads(await _read(process))
+                kind, *content = json.loads(await _read_within(process, seconds))
                 if kind == "memory":
                     message = f"needed more than {self._limits.memory_megabytes} MB."
                     raise _failed(sources, index, message, _SPLIT_HINT)
@@ -231,6 +232,26 @@ class _Worker:
             env=_environment(),
             start_new_session=True,  # a signal to the program in a terminal is not for its workers
         )
+
+
+async def _read_within(process: Process, seconds: float) -> bytes:
+    """What the process says next.
+
+    Raises:
+        TimeoutError: It did not say it in time. While this program itself was held, by whatever stopped or starved it,
+            no time has passed: what it finds when it goes on may have been there long before.
+    """
+    reading = asyncio.ensure_future(_read(process))
+    try:
+        while True:
+            began = time.monotonic()
+            if (await asyncio.wait({reading}, timeout=seconds))[0]:
+                return reading.result()
+            if time.monotonic() - began < seconds + _HELD_SECONDS:
+                raise TimeoutError
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _read(process: Process) -> bytes:

@@ -50,6 +50,7 @@ class NodeContext:
         memo: What the handler left when it parked the node, else empty.
         waits: Callback waits of this node, with what has arrived.
         begin_attempt: Commits that a call is about to leave, given its redacted summary.
+        make_sure: Returns when the run is certainly still this process's to carry out.
         note_answer: Completes the attempt's record with status and summary of an answer, whatever becomes of it.
         open_wait: Mints a callback token for this attempt and commits it.
         reopen_wait: Lets a token be used again, with the next commit; what arrived on it is forgotten.
@@ -70,6 +71,7 @@ class NodeContext:
     memo: JsonObject
     waits: list[WaitRecord]
     begin_attempt: Callable[[JsonObject], Awaitable[None]]
+    make_sure: Callable[[], Awaitable[None]]
     note_answer: Callable[[int, JsonObject], None]
     open_wait: Callable[[], Awaitable[WaitRecord]]
     reopen_wait: Callable[[WaitRecord], None]

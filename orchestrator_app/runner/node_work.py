@@ -154,6 +154,7 @@ class NodeWork:
             memo=self._record.memo,
             waits=segment.waits_of(self._node.id),
             begin_attempt=self._begin_attempt,
+            make_sure=self._make_sure,
             note_answer=self._note_answer,
             open_wait=self._open_wait,
             reopen_wait=self._reopen_wait,
@@ -210,6 +211,9 @@ class NodeWork:
         self._record.wait_reason, self._record.wake_at = None, None
         self._has_open_attempt = True
         self._keep(NodeState.RUNNING, now)
+
+    async def _make_sure(self) -> None:
+        await self._engine.record(self._run, ())
 
     def _note_answer(self, status_code: int, response: JsonObject) -> None:
         self._status_code, self._response = status_code, response

@@ -2,6 +2,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import aiohttp
 import httpx
 import pytest
 
-from orchestrator_app.errors import AddressNotAllowed, OutcomeUnknown, ProviderUnavailable
+from orchestrator_app.errors import AddressNotAllowed, NotSentInTime, OutcomeUnknown, ProviderUnavailable
 from orchestrator_app.providers import client as client_module
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.guarded_transport import (
@@ -123,6 +124,27 @@ def test_another_connection_is_taken_only_if_nothing_was_sent_over_an_idle_one(
     journey = Journey(may_resend=True)
     journey.is_fresh, journey.is_sent = is_fresh, is_sent
     assert _was_closed_before_use(error, journey) is expected
+
+
+@pytest.mark.parametrize("content", [b"{}", None])
+async def test_a_request_whose_time_is_over_does_not_leave(client: HttpClient, content: bytes | None) -> None:
+    async with _answering_once() as server:
+        with pytest.raises(NotSentInTime):
+            await client.request("POST", server.url, content=content, leave_by=time.monotonic() - 0.1)
+        assert server.requests == []
+        got = await client.request("POST", server.url, content=content, leave_by=time.monotonic() + 60)
+        assert got.status == 200
+
+
+async def test_a_request_whose_time_is_over_just_before_its_first_byte_does_not_leave() -> None:
+    ours, theirs = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
+    journey = Journey(may_resend=False, leave_by=time.monotonic() - 0.1)
+    _note_first_byte(SimpleNamespace(transport=transport), journey)  # type: ignore[arg-type]
+    assert not journey.is_sent
+    assert transport.is_closing()
+    theirs.close()
+    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -203,6 +204,14 @@ async def test_cancelling_while_a_process_starts_does_no_harm():
         await asyncio.gather(caller, return_exceptions=True)
     assert await evaluator.evaluate(["2"], {}) == [2]
     await evaluator.stop()
+
+
+async def test_an_answer_counts_however_late_the_held_program_finds_it(impatient: Evaluator):
+    await impatient.warm()
+    evaluation = asyncio.create_task(impatient.evaluate(["n + 1"], {"n": 1}))
+    await busy_process(impatient)
+    time.sleep(SHORT.seconds + 1)  # noqa: ASYNC251 - nothing here goes on meanwhile, as if it had been stopped
+    assert await evaluation == [2]
 
 
 async def test_a_process_that_dies_while_it_works_is_an_error_of_the_expression():

@@ -1,10 +1,13 @@
 """Who may write about a run, and that no event is lost between two that look at it."""
 
 import asyncio
+import time
 
 import pytest
 
-from orchestrator_app.errors import ProviderBusy
+from orchestrator_app.domain.remote import RemoteCall
+from orchestrator_app.errors import NotSentInTime, ProviderBusy
+from orchestrator_app.runner.handlers.remote_work import LEAVE_SECONDS
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import text
 from tests.running import (
@@ -68,6 +71,43 @@ async def test_what_is_enqueued_while_it_is_advanced_is_advanced_once_more(world
     held.answer({})
     await world.parked(run_id)
     assert len(world.platform.calls) == 1
+
+
+async def test_a_call_that_did_not_leave_in_time_leaves_while_the_run_is_still_ours(world: World):
+    attempts: list[float] = []
+
+    async def held_once(call: RemoteCall) -> dict[str, bool]:
+        attempts.append(call.leave_by)
+        if len(attempts) == 1:
+            raise NotSentInTime("It did not leave in time.")
+        return {"ok": True}
+
+    world.platform.on_call("a", held_once)
+    run = await world.ended(await world.start(graph([webhook("a")])))
+    assert run.output == {"ok": True}
+    assert len(nodes_of(run)["a"].attempts) == 1
+    assert attempts[0] < attempts[1] < time.monotonic() + LEAVE_SECONDS
+
+
+async def test_a_call_that_did_not_leave_in_time_never_leaves_once_the_run_was_taken_over(world: World):
+    attempts: list[RemoteCall] = []
+
+    async def held_too_long(call: RemoteCall) -> None:
+        attempts.append(call)
+        await world.database.write(
+            lambda connection: connection.execute(
+                text("UPDATE orchestrator_run SET epoch = epoch + 1, owner = 'another' WHERE id = :id"),
+                {"id": call.correlation_id.partition(".")[0]},
+            )
+        )
+        raise NotSentInTime("It did not leave in time.")
+
+    world.platform.on_call("a", held_too_long)
+    run_id = await world.start(graph([webhook("a")]))
+    await world.at_rest()
+    assert len(attempts) == 1
+    run = await world.runs.get(WORKSPACE, run_id)
+    assert (run.summary.state, states_of(run)) == ("RUNNING", {"a": "RUNNING"})
 
 
 async def test_a_callback_does_not_disturb_what_works(world: World):

@@ -1,5 +1,6 @@
 """Remote nodes: a call that starts a workflow outside, and the ways to learn of its end: answer, polling, callback."""
 
+import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from random import uniform
@@ -22,12 +23,15 @@ from orchestrator_app.domain.ports import WaitRecord
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.domain.runs import Failure
 from orchestrator_app.domain.scope import Scope
-from orchestrator_app.errors import NodeFailed, ProviderError, UnreadableAnswer
+from orchestrator_app.errors import NodeFailed, NotSentInTime, ProviderError, UnreadableAnswer
 from orchestrator_app.runner.handlers.condition import is_true
 from orchestrator_app.runner.node_context import Done, NodeContext, Outcome, Parked
 from orchestrator_app.runner.sizes import noted
 
 MAX_NOTED_TEXT = 2_000
+# Who is held for longer than this between writing down a call and sending it looks again whether the run is still its
+# own. Others wait more than twice as long before they take over.
+LEAVE_SECONDS = 4.0
 # What a callback means is asked again so soon after the platform could not be asked; the pause doubles.
 ASK_AGAIN_MS = 5_000
 MOST_ASK_AGAIN_MS = 60_000
@@ -54,8 +58,9 @@ class RemoteHandler(ABC):
             raise await context.gateway.refusal(workspace_id, call, completion)
         redacted = await context.gateway.redact(workspace_id, call, request_summary(call))
         summary: JsonObject = redacted if isinstance(redacted, dict) else {}
+        began = time.monotonic()
         await context.begin_attempt(summary)
-        answer = await context.gateway.execute(workspace_id, call)
+        answer = await self._execute(context, call, began)
         kept = await context.gateway.redact(workspace_id, call, answer.output)
         context.note_answer(answer.status_code, response_summary(answer, kept))
         if answer.state in {"failed", "cancelled"}:
@@ -72,6 +77,16 @@ class RemoteHandler(ABC):
             return self._watch_for(context, call, answer)
         await check_success(context, answer.output)
         return Done(answer.output)
+
+    async def _execute(self, context: NodeContext, call: RemoteCall, began: float) -> RemoteAnswer:
+        """Send the call at once, or make sure first that nobody else has taken over the run meanwhile."""
+        while True:
+            timely = replace(call, leave_by=began + LEAVE_SECONDS)
+            try:
+                return await context.gateway.execute(context.run.workspace_id, timely)
+            except NotSentInTime:
+                began = time.monotonic()
+                await context.make_sure()
 
     async def _status_url(self, context: NodeContext, call: RemoteCall, answer: RemoteAnswer) -> str:
         """Where to ask for the state of what a plain address has started; empty when the platform has an API."""
