@@ -44,6 +44,8 @@ async def run_application() -> AsyncGenerator[None]:
 
 
 api = build_api(current, settings)
+# Reflex adds a layer of its own.
+api_alone = api.build_middleware_stack()
 app = rx.App(
     api_transformer=api,
     stylesheets=[STYLESHEET, "/editor.css", "/workflows.css"],
@@ -90,4 +92,4 @@ _add_page("connections", CONNECTIONS, "Connections", [ConnectionsState.load, Con
 
 def front() -> Front:
     """What the server calls."""
-    return Front(api, app())
+    return Front(api, api_alone, app())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from email.message import Message
+from functools import lru_cache
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response
@@ -108,10 +109,13 @@ def content_type(request: Request) -> tuple[str, str]:
     named = request.headers.getlist("content-type")
     if len(named) > 1:
         raise BadRequest("The header Content-Type is there more than once.", hint="Send it once.")
-    if not named:
-        return "", ""
+    return _media_type(named[0]) if named else ("", "")
+
+
+@lru_cache(maxsize=64)
+def _media_type(named: str) -> tuple[str, str]:
     message = Message()
-    message["content-type"] = named[0]
+    message["content-type"] = named
     return message.get_content_type(), str(message.get_param("charset", "")).lower()
 
 

@@ -1,5 +1,6 @@
 """Which of the two applications answers a request: the API or the pages."""
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator_app.api.guard import is_api
@@ -12,15 +13,17 @@ class Front:
     it by the rules for pages of other origins.
     """
 
-    def __init__(self, api: ASGIApp, pages: ASGIApp) -> None:
-        """Make it of the API, and of the pages with the API among them."""
+    def __init__(self, api: FastAPI, api_alone: ASGIApp, pages: ASGIApp) -> None:
+        """Make it of the API, of what answers in it, and of the pages with the API among them."""
         self._api = api
+        self._api_alone = api_alone
         self._pages = pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] == "http" and is_api(scope["path"]) and not _names_origin(scope):
-            await self._api(scope, receive, send)
+            scope["app"] = self._api
+            await self._api_alone(scope, receive, send)
         else:
             await self._pages(scope, receive, send)
 

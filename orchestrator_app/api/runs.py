@@ -19,6 +19,7 @@ from orchestrator_app.api.body import (
 )
 from orchestrator_app.api.ids import OrchestratorId, RunId, is_ours
 from orchestrator_app.api.openapi import PREFIX, Answers, operation_id, problems
+from orchestrator_app.api.run_document import run_document
 from orchestrator_app.api.run_schemas import (
     Rerun,
     Run,
@@ -117,12 +118,12 @@ async def start_run(
             idempotency_key=idempotency_key,
         )
         if RunState(detail.summary.state).is_end:
-            return _answer(RunDetail.of(detail), 200, detail.summary)
-        return _answer(Run.model_validate(detail.summary), 202, detail.summary)
+            return _answer(run_document(detail), 200, detail.summary)
+        return _answer(_json(detail.summary), 202, detail.summary)
     view, is_new = await runs.start(
         caller.workspace_id, orchestrator_id, data, trigger=TRIGGER, idempotency_key=idempotency_key
     )
-    return _answer(Run.model_validate(view), 202 if is_new else 200, view)
+    return _answer(_json(view), 202 if is_new else 200, view)
 
 
 class _StartRoute(JsonRoute):
@@ -174,8 +175,12 @@ async def _page(caller: Caller, wanted: RunHistoryFilter, orchestrator_id: str) 
     return RunPage(items=items, next_cursor=found.cursor or None)
 
 
-def _answer(run: Run, status: int, view: views.RunSummary) -> Response:
-    return Response(run.model_dump_json(), status, headers={"Location": _address(view)}, media_type=JSON)
+def _json(view: views.RunSummary) -> bytes:
+    return Run.model_validate(view).model_dump_json().encode()
+
+
+def _answer(content: bytes, status: int, view: views.RunSummary) -> Response:
+    return Response(content, status, headers={"Location": _address(view)}, media_type=JSON)
 
 
 def _address(view: views.RunSummary) -> str:

@@ -88,7 +88,7 @@ class HttpAnswer:
                     f"more than {MAX_VALUES:,} values", "Ask for less at once, for instance by pages."
                 )
         try:
-            value = cast("JsonValue", json.loads(text, parse_constant=_refuse_constant))
+            value = cast("JsonValue", _DECODER.decode(text))
         except RecursionError as error:
             raise self._too_deep() from error
         except ValueError as error:
@@ -258,6 +258,9 @@ def _redirect_target(answer: HttpAnswer) -> str:
 
 def _refuse_constant(_: str) -> None:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _is_deeper(value: JsonValue, limit: int) -> bool:

@@ -21,6 +21,7 @@ _TEXT = "text/plain; charset=utf-8"
 _KEPT_HEADERS = frozenset({"content-type", "date", "etag", "location", "retry-after", TRACE_HEADER})
 _KEPT_LENGTH = 500
 _KEPT_COUNT = 30
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTML_STARTS = ("<!doctype html", "<html", "<head", "<body")
 
@@ -56,9 +57,7 @@ def call_body(call: RemoteCall) -> tuple[bytes | None, str]:
 
 def as_json_bytes(value: JsonValue) -> bytes:
     """The value as a JSON document in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        errors="replace"
-    )
+    return _WRITER.encode(value).encode(errors="replace")
 
 
 async def send(

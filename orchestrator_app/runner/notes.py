@@ -76,6 +76,7 @@ class Notes:
             self._notes.append(note)
         # One after the other, so that the order on disk is that of what happened; who waits here shares the next one.
         async with self._turn:
+            await asyncio.sleep(0)  # nodes that begin together write together
             notes, self._notes = self._notes, []
             is_as_noted = not notes or await self._write(notes)
         if note is not None and note.written is not None:

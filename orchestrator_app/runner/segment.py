@@ -264,6 +264,8 @@ class Segment:
             times = [*times, self.run.deadline_at]
         pause = max(0.0, (min(times) - self.parts.clock.now()) / 1000) if times else None
         has_rung = False
+        if self._notes.are_unwritten:
+            await asyncio.sleep(0)  # the next node may be about to write
         if self._notes.are_unwritten and (pause is None or pause > NOTED_SECONDS):
             has_rung = await self._bell.heard(NOTED_SECONDS)
         if not has_rung and not self._notes.are_unwritten:

@@ -17,7 +17,7 @@ from orchestrator_app.errors import (
 from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.connection import Connection
-from orchestrator_app.security.redaction import Redactor
+from orchestrator_app.security.redaction import FAILED, Redactor
 from orchestrator_app.services.connections import Connections
 
 _WORDS = {
@@ -74,13 +74,19 @@ class Gateway:
         redactor = self._redactor(connection, call.callback_token)
         async with self._keeping_in(workspace_id, connection, redactor):
             answer = await provider.execute(connection, call)
-        headers = redactor.value(dict(answer.headers))
+        given: JsonObject = {"headers": dict(answer.headers), "message": answer.message}
+        clean = redactor.value(given)
+        output = redactor.value(answer.output, known_only=True)
+        link = redactor.text(answer.link, known_only=True)
+        if clean is given and output is answer.output and link == answer.link:
+            return answer
+        headers, message = (clean["headers"], clean["message"]) if isinstance(clean, dict) else ({}, FAILED)
         return replace(
             answer,
-            output=redactor.value(answer.output, known_only=True),
+            output=output,
             headers=headers if isinstance(headers, dict) else {},
-            link=redactor.text(answer.link, known_only=True),
-            message=redactor.text(answer.message),
+            link=link,
+            message=str(message),
         )
 
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:

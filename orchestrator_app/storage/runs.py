@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.runs import Failure, RunState
 from orchestrator_app.storage import payloads
 from orchestrator_app.storage.run_filters import RunsWanted, condition

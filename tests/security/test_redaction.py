@@ -323,7 +323,7 @@ def test_the_given_value_is_not_changed_and_its_shape_is_kept() -> None:
 # Beginnings, names and marks of what looks like a secret, and what stands around such things.
 _PIECES = st.sampled_from(
     ["cb_", "orc_ab12_", "whsec_", "sk-", "sk_live_", "ghp_", "github_pat_", "glpat-", "xoxb-", "xapp-", "AKIA", "AIza", "n8n_api_",
-     "-----BEGIN PRIVATE KEY-----", "eyJ", "://", "@", "?", "&", ";", "=", ":", " ", "\"", "'", "\\", "\n", "/", "%2F", ".", "-", "_",
+     "-----BEGIN PRIVATE KEY-----", "eyJ", "://", "@", "?", "&", ";", "=", ":", " ", '"', "'", "\\", "\n", "/", "%2F", ".", "-", "_",
      "hook", "HOOK", "hooks", "catch", "make.com", "integromat.com", "authorization", "Cookie", "x-", "X-My-", "key", "Key", "token",
      "TOKEN", "api", "access", "secret", "pass", "word", "pwd", "jwt", "Bearer ", "basic ", "auth", "code", "sig", "nature", "amz",
      "a1" * 12, "ü", "\u2028", "hunter2", "", "name", "value"],

@@ -4,7 +4,12 @@ from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.node_kinds import is_idempotent, provider_of, setting
 from orchestrator_app.domain.open_calls import workflow_of
 from orchestrator_app.domain.remote import RemoteCall
-from orchestrator_app.runner.handlers.remote_work import RemoteHandler, rendered_inputs, with_own_callback
+from orchestrator_app.runner.handlers.remote_work import (
+    RemoteHandler,
+    leave_by,
+    rendered_inputs,
+    with_own_callback,
+)
 from orchestrator_app.runner.node_context import NodeContext
 
 
@@ -71,4 +76,5 @@ class RemoteWebhookHandler(RemoteHandler):
             callback_token=wait.token if wait else "",
             is_idempotent=is_idempotent(node),
             started_at=context.clock.now(),
+            leave_by=leave_by(),
         )

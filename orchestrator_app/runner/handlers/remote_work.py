@@ -58,9 +58,8 @@ class RemoteHandler(ABC):
             raise await context.gateway.refusal(workspace_id, call, completion)
         redacted = await context.gateway.redact(workspace_id, call, request_summary(call))
         summary: JsonObject = redacted if isinstance(redacted, dict) else {}
-        began = time.monotonic()
         await context.begin_attempt(summary)
-        answer = await self._execute(context, call, began)
+        answer = await self._execute(context, call)
         kept = await context.gateway.redact(workspace_id, call, answer.output)
         context.note_answer(answer.status_code, response_summary(answer, kept))
         if answer.state in {"failed", "cancelled"}:
@@ -78,14 +77,13 @@ class RemoteHandler(ABC):
         await check_success(context, answer.output)
         return Done(answer.output)
 
-    async def _execute(self, context: NodeContext, call: RemoteCall, began: float) -> RemoteAnswer:
+    async def _execute(self, context: NodeContext, call: RemoteCall) -> RemoteAnswer:
         """Send the call at once, or make sure first that nobody else has taken over the run meanwhile."""
         while True:
-            timely = replace(call, leave_by=began + LEAVE_SECONDS)
             try:
-                return await context.gateway.execute(context.run.workspace_id, timely)
+                return await context.gateway.execute(context.run.workspace_id, call)
             except NotSentInTime:
-                began = time.monotonic()
+                call = replace(call, leave_by=leave_by())
                 await context.make_sure()
 
     async def _status_url(self, context: NodeContext, call: RemoteCall, answer: RemoteAnswer) -> str:
@@ -232,6 +230,11 @@ class RemoteHandler(ABC):
         look_at = watch.first_look(context.clock.now(), _jitter()) if "poll" in capabilities else None
         log = look.message or "The workflow called back, but goes on."
         return Parked("callback", watch.deadline, watch.as_json(), log, look_at)
+
+
+def leave_by() -> float:
+    """When a call that is about to be written down must have left."""
+    return time.monotonic() + LEAVE_SECONDS
 
 
 def request_summary(call: RemoteCall) -> JsonObject:
