@@ -29,9 +29,9 @@ def after_search(watch: Watch, search: Search, look: RemoteLook, now: int, jitte
         what = f"execution {where}" if where else "its execution"
         says = f"The call that got no answer was found on {provider}: {what} ({look.state})."
         return replace(seen, says=f"{says} {look.message}".rstrip(), is_news=True)
-    return _not_yet(
-        replace(watch, memo=look.memo), search, f"It was looked for on {provider} and not found.", now, jitter
-    )
+    why = f"It was looked for on {provider} and not found. {look.message}".rstrip()
+    next_watch = replace(watch, memo=look.memo, link=look.link or watch.link)
+    return _not_yet(next_watch, search, why, now, jitter)
 
 
 def after_missed_search(
@@ -75,7 +75,8 @@ def _not_yet(
     next_watch = replace(watch, looks=watch.looks + 1, interval_ms=int(watch.interval_ms * GROWTH))
     if is_over or now >= search.until:
         lost = search.failure
-        failure = Failure(lost.code, f"{lost.message} {why}", lost.hint, lost.detail)
+        detail = lost.detail | ({"link": watch.link} if watch.link else {})
+        failure = Failure(lost.code, f"{lost.message} {why}", lost.hint, detail)
         return Seen(replace(next_watch, failure=failure), None, is_news=True)
     look_at = max(look_after(now, watch.interval_ms, jitter), now + pause_ms)
     return Seen(next_watch, min(look_at, search.until))

@@ -30,6 +30,7 @@ from orchestrator_app.providers.make_scenarios import (
     scope_of,
     team_of,
 )
+from orchestrator_app.providers.make_search import look_for_call
 from orchestrator_app.providers.make_target import Hook, Target, find_hook, find_target
 from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
 
@@ -175,7 +176,7 @@ class MakeProvider(Provider):
             raise
 
     async def poll(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> RemoteLook:
-        """Look at the execution by its id, or look for it in the log."""
+        """Look at the execution by its id, or look for it in the logs."""
         if connection is None:
             raise self._needs_token(Capability.POLL)
         api = self._api(connection, Capability.POLL)
@@ -187,8 +188,7 @@ class MakeProvider(Provider):
             return await look_at_log(api, known)
         if known.execution:
             return await look_at_run(api, known)
-        state = "running" if call.completion == "callback" else "unknown"
-        return RemoteLook(state, message=_ONLY_THE_CALLBACK, is_certain=False, memo=known.as_json())
+        return await look_for_call(api, call, known)
 
     async def called_back(
         self, connection: Connection | None, call: RemoteCall, memo: JsonObject, body: JsonValue

@@ -1,7 +1,5 @@
 """Finding out through the platform what became of a call whose answer never came."""
 
-from dataclasses import replace
-
 from orchestrator_app.domain.looks import MOST_INTERVAL_MS, Search, Watch
 from orchestrator_app.domain.node_kinds import completion_of, polling_time
 from orchestrator_app.domain.open_calls import recalled
@@ -38,7 +36,7 @@ async def search_for(context: NodeContext, failure: Failure, *, attempt: int, be
     limit = context.milliseconds("callbackTimeout") if is_called_back else polling_time(node)
     deadline = now + max(limit, LEAST_WATCH_MS)
     watch = Watch(
-        call=call if is_called_back else replace(call, completion="poll"),
+        call=call,
         memo={},
         interval_ms=SEARCH_INTERVAL_MS,
         most_interval_ms=MOST_INTERVAL_MS,

@@ -46,10 +46,19 @@ def test_what_is_not_certainly_the_call_is_looked_for_again_until_the_time_is_ov
         watch, now = seen.watch, seen.look_at
     assert (now, looks) == (NOW + SEARCH_MS, 7)
     assert looks > MAX_UNKNOWN_LOOKS
-    assert seen.watch.failure == replace(
-        LOST, message="No answer came. It was looked for on n8n and not found."
-    )
+    message = f"No answer came. It was looked for on n8n and not found. {look.message}".rstrip()
+    assert seen.watch.failure == replace(LOST, message=message)
     assert seen.is_news
+
+
+def test_who_has_to_decide_is_told_where_to_look():
+    look = RemoteLook(
+        "running", link="https://make/16/scenarios/9/logs", message="See there.", is_certain=False
+    )
+    seen = after_search(WATCH, SEARCH, look, NOW, 0)
+    late = after_search(seen.watch, SEARCH, replace(look, link=""), NOW + SEARCH_MS, 0).watch.failure
+    assert late is not None
+    assert late.detail == LOST.detail | {"link": look.link}
 
 
 def test_an_execution_that_goes_on_is_watched_from_then_on():

@@ -38,7 +38,7 @@ async def test_a_call_that_is_found_has_the_result_of_its_execution(world: World
     (attempt,) = nodes_of(run)["a"].attempts
     assert failure_of(attempt)["code"] == "outcome_unknown"
     call, memo = world.platform.looks[0]
-    assert (memo, call.started_at, call.completion) == ({}, begun, "poll")
+    assert (memo, call.started_at, call.completion) == ({}, begun, "response")
     assert call.correlation_id == world.platform.calls[0].correlation_id
     assert world.platform.looks[1][1] == {"misses": 1}
     said = messages_of(run)
