@@ -71,7 +71,7 @@ async def test_a_search_goes_on_in_the_next_life_of_the_process(world: World):
     assert (run.summary.state, world.platform.looks_at("a")) == ("COMPLETED", 2)
 
 
-@pytest.mark.parametrize("look", [NOT_YET, RemoteLook("unknown"), ProviderUnavailable("It is down.")])
+@pytest.mark.parametrize("look", [NOT_YET, RemoteLook("unknown")])
 async def test_a_call_that_is_not_found_in_time_has_an_unknown_outcome(sqlite_world: World, look: Step):
     world = sqlite_world
     begun = world.clock.ms
@@ -82,6 +82,13 @@ async def test_a_call_that_is_not_found_in_time_has_an_unknown_outcome(sqlite_wo
     assert world.clock.ms - begun == SEARCH_MS
     assert 4 <= world.platform.looks_at("a") <= 9
     assert nodes_of(run)["a"].needs_decision
+
+
+async def test_a_platform_that_is_away_for_minutes_is_asked_as_soon_as_it_is_back(sqlite_world: World):
+    down = ProviderUnavailable("It is down.")
+    run = await ran(sqlite_world, *[down] * 20, NOT_YET, DONE)
+    assert (run.summary.state, run.output) == ("COMPLETED", {"got": {"n": 1}})
+    assert messages_of(run).count("The call cannot be looked for on simulated yet: It is down.") == 1
 
 
 async def test_an_execution_that_has_failed_fails_the_node(sqlite_world: World):
