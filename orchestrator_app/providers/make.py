@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import ClassVar
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
@@ -184,11 +185,16 @@ class MakeProvider(Provider):
         if known.is_guess and call.completion == "callback":
             # A guess must not end a wait for what the scenario itself is going to tell.
             return RemoteLook("running", message=_ONLY_THE_CALLBACK, is_certain=False, memo=known.as_json())
-        if known.is_guess:
-            return await look_at_log(api, known)
-        if known.execution:
-            return await look_at_run(api, known)
-        return await look_for_call(api, call, known)
+        try:
+            if known.is_guess:
+                return await look_at_log(api, known)
+            if known.execution:
+                return await look_at_run(api, known)
+            return await look_for_call(api, call, known)
+        except ProviderRefused as error:
+            if error.remote_status == HTTPStatus.NOT_FOUND:
+                await api.ensure_there(Capability.POLL.value)
+            raise
 
     async def called_back(
         self, connection: Connection | None, call: RemoteCall, memo: JsonObject, body: JsonValue

@@ -126,7 +126,7 @@ async def look_at_run(api: MakeApi, memo: Memo) -> RemoteLook:
     """How the execution with the id of the memo fares."""
     answer = await api.get(execution_path(memo.scenario, memo.execution), _OPERATION)
     if answer.status == HTTPStatus.NOT_FOUND:
-        return _missed(api, memo)
+        return await _missed(api, memo)
     body = api.accepted(answer, _OPERATION)
     status = text_at(body, "status").upper()
     state = _STATES.get(status, "unknown")
@@ -175,8 +175,9 @@ def _look(api: MakeApi, memo: Memo, state: RemoteState, output: JsonValue, messa
     )
 
 
-def _missed(api: MakeApi, memo: Memo) -> RemoteLook:
+async def _missed(api: MakeApi, memo: Memo) -> RemoteLook:
     """Right after the start Make may not know the execution yet; later it never will."""
+    await api.ensure_there(_OPERATION)
     memo = replace(memo, misses=memo.misses + 1)
     if memo.misses < _MISSES:
         return _look(api, memo, "running", None, "Make does not show this execution yet.")

@@ -74,6 +74,8 @@ async def _why_not_registered(api: N8nApi | None, call: RemoteCall, answer: Http
         )
     try:
         raw = await api.workflow(call.workflow_id, EXECUTE)
+        if raw is None:
+            await api.ensure_there(EXECUTE)
     except ProviderError as error:
         return refused(
             f"No active workflow of n8n listens at this address: {said(answer)} "

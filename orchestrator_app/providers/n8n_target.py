@@ -78,11 +78,13 @@ async def find_target(api: N8nApi, call: RemoteCall, webhook_base: str) -> Targe
 
     Raises:
         ProviderRefused: The workflow cannot be called; nothing was sent.
+        ProviderUnavailable: The API is away; nothing was sent.
     """
     if not call.workflow_id:
         raise refused("There is neither an address nor a workflow to call.", "Choose a workflow in the node.")
     raw = await api.workflow(call.workflow_id, EXECUTE)
     if raw is None:
+        await api.ensure_there(EXECUTE)
         raise unknown_workflow(api, call.workflow_id)
     if problem := not_listening(raw):
         raise problem
