@@ -158,6 +158,7 @@ class FlowiseApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
+                lacks_permission=True,
             )
         raise_for_answer(answer, PROVIDER, operation)
 

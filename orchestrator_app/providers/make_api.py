@@ -166,6 +166,7 @@ class MakeApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
+                lacks_permission=True,
             )
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise ProviderBusy(

@@ -222,6 +222,7 @@ class N8nApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
+                lacks_permission=True,
             )
         raise_for_answer(answer, PROVIDER, operation)
 

@@ -21,7 +21,7 @@ from orchestrator_app.providers.connection import (
 )
 from orchestrator_app.providers.json_reading import text_at
 from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
-from orchestrator_app.providers.zapier_api import API_ADDRESS, PROVIDER, ZapierApi, lacks_scope
+from orchestrator_app.providers.zapier_api import API_ADDRESS, PROVIDER, ZapierApi
 from orchestrator_app.providers.zapier_check import check_hook, check_token
 from orchestrator_app.providers.zapier_finder import ZapFinder
 from orchestrator_app.providers.zapier_hook import (
@@ -237,7 +237,7 @@ class ZapierProvider(Provider):
                 known = replace(known, zap=await self._number(api, connection, call))
             rows = await api.runs(call.correlation_id, known.since, known.narrow_zap, operation.value)
         except CredentialRefused as error:
-            if call.completion != "callback" or not lacks_scope(error):
+            if call.completion != "callback" or not error.lacks_permission:
                 raise
             # The callback is still to come; that the token may not read the history does not end the wait for it.
             return RemoteLook("running", message=error.message, is_certain=False, memo=known.as_json())

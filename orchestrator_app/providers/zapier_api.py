@@ -120,7 +120,7 @@ class ZapierApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
-                context={"scope": _SCOPES[path]},
+                lacks_permission=True,
             )
         raise_for_answer(answer, PROVIDER, operation)
 
@@ -149,11 +149,6 @@ def is_bad_token(answer: HttpAnswer) -> bool:
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return True
     return answer.status == HTTPStatus.FORBIDDEN and "invalid authentication" in reason_of(answer).lower()
-
-
-def lacks_scope(error: CredentialRefused) -> bool:
-    """Whether the token is good, but may not do what was asked."""
-    return error.remote_status == HTTPStatus.FORBIDDEN and bool(error.context.get("scope"))
 
 
 def said(answer: HttpAnswer) -> str:

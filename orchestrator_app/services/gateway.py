@@ -7,7 +7,6 @@ from dataclasses import replace
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import (
-    CredentialRefused,
     NotSupported,
     OrchestratorError,
     ProviderError,
@@ -19,12 +18,6 @@ from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.services.connections import Connections
-
-_WORDS = {
-    Capability.POLL: "asking how an execution fares",
-    Capability.CALLBACK: "calling back",
-    Capability.CANCEL: "stopping an execution",
-}
 
 
 class Gateway:
@@ -48,15 +41,7 @@ class Gateway:
     async def refusal(self, workspace_id: str, call: RemoteCall, capability: str) -> ProviderError:
         """See the port."""
         provider, _ = await self._open(workspace_id, call, capability)
-        wanted = Capability(capability)
-        if wanted not in provider.capabilities:
-            return provider.refusal(wanted)
-        return NotSupported(
-            f"{provider.title} does not offer this with this kind of connection: {_WORDS.get(wanted, capability)}.",
-            hint=f"It works with: {provider.limits[wanted]}." if wanted in provider.limits else "",
-            provider=provider.key,
-            operation=capability,
-        )
+        return provider.refusal(Capability(capability))
 
     def looks_per_minute(self, provider: str) -> int:
         """See the port."""
@@ -121,8 +106,8 @@ class Gateway:
             context = redactor.value(error.context)
             error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
             error.context = context if isinstance(context, dict) else {}
-            if isinstance(error, CredentialRefused) and connection is not None:
-                await self._connections.mark(workspace_id, connection.id, "refused", error.message)
+            if connection is not None:
+                await self._connections.mark_refusal(workspace_id, connection, error, error.message)
             raise
 
     async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
