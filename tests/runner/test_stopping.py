@@ -192,12 +192,52 @@ async def test_a_log_that_cannot_be_written_ends_nothing(
     assert "The execution was stopped." in caplog.text
 
 
-async def test_the_end_of_the_process_does_not_wait_for_a_platform(sqlite_world: World):
+async def test_the_end_of_the_process_waits_a_little_for_what_is_being_stopped(sqlite_world: World):
+    world = sqlite_world
+    held = Held()
+    world.platform.on_call("a", STARTED)
+    world.platform.on_cancel("a", held)
+    run_id = await world.start(graph([polled()]))
+    await world.parked(run_id)
+    await world.runs.cancel(WORKSPACE, run_id)
+    ending = asyncio.create_task(world.life.engine.stop(20))
+    await asyncio.sleep(0)
+    held.answer("n8n stopped execution 77.")
+    await asyncio.wait_for(ending, stopping.CLOSE_SECONDS)
+    run = await world.ended(run_id)
+    assert run.logs[-1].message == "n8n stopped execution 77."
+
+
+async def test_the_end_of_the_process_does_not_wait_long_for_a_platform_and_says_so(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stopping, "CLOSE_SECONDS", 0.02)
     world = sqlite_world
     world.platform.on_call("a", STARTED)
     world.platform.on_cancel("a", Held())
     run_id = await world.start(graph([polled()]))
     await world.parked(run_id)
     await world.runs.cancel(WORKSPACE, run_id)
+    await asyncio.wait_for(world.life.engine.stop(20), 5)
+    run = await world.ended(run_id)
+    assert run.summary.state == "CANCELLED"
+    assert (run.logs[-1].level, run.logs[-1].message) == (
+        "warning",
+        "Orchestrator stopped before it could tell the platform to stop, so the execution may go on there.",
+    )
+
+
+async def test_a_database_that_is_away_does_not_hold_up_the_end_of_the_process(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stopping, "CLOSE_SECONDS", 0.02)
+    monkeypatch.setattr(stopping, "NOTE_SECONDS", 0.02)
+    world = sqlite_world
+    world.platform.on_call("a", STARTED)
+    world.platform.on_cancel("a", Held())
+    run_id = await world.start(graph([polled()]))
+    await world.parked(run_id)
+    await world.runs.cancel(WORKSPACE, run_id)
+    world.store.before("note", asyncio.Event().wait)
     await asyncio.wait_for(world.life.engine.stop(20), 5)
     assert (await world.ended(run_id)).summary.state == "CANCELLED"
