@@ -5,7 +5,19 @@ import pytest
 from orchestrator_app.domain.remote import RemoteAnswer
 from orchestrator_app.errors import NotSupported, ProviderRefused, ProviderUnavailable, Unavailable
 from orchestrator_app.runner import stopping
-from tests.running import WORKSPACE, World, failure_of, graph, mapper, nodes_of, states_of, wait, webhook
+from tests.runner.outside import Platforms
+from tests.running import (
+    WORKSPACE,
+    World,
+    failure_of,
+    graph,
+    mapper,
+    node,
+    nodes_of,
+    states_of,
+    wait,
+    webhook,
+)
 from tests.steered import Held
 
 STARTED = RemoteAnswer("running", remote_id="77", memo={"id": "77"})
@@ -190,6 +202,24 @@ async def test_a_log_that_cannot_be_written_ends_nothing(
     await world.runs.cancel(WORKSPACE, run_id)
     assert await lines_of(world, run_id) == []
     assert "The execution was stopped." in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["prediction", "webhook", "flow"])
+async def test_a_flow_that_is_called_by_its_address_alone_is_stopped(platforms: Platforms, kind: str):
+    world, flowise = platforms.world, platforms.fake.flowise
+    start = {"start": "webhook"} if kind == "webhook" else {}
+    flow = flowise.add_flow("Slow", seconds=None, **start)
+    path = f"/api/v1/{'prediction' if kind == 'flow' else kind}/{flow.id}"
+    calling = node("a", "RemoteWebhook", provider="flowise", url=flowise.base + path)
+    if kind == "flow":
+        calling = node("a", "LocalFlow", baseURL=flowise.base, flowId=flow.id)
+    run_id = await world.start(graph([calling]))
+    await platforms.fake.arrived(flowise.prefix + path)
+    await world.runs.cancel(WORKSPACE, run_id)
+    said = "Flowise was told to stop the flow, which ends before its next step."
+    assert await lines_of(world, run_id) == [("a", "info", said)]
+    (run,) = flowise.runs
+    assert run.is_aborted
 
 
 async def test_the_end_of_the_process_waits_a_little_for_what_is_being_stopped(sqlite_world: World):
