@@ -30,7 +30,8 @@ class RemoteCall:
         callback_token: The token alone.
         is_idempotent: Whether the call may be repeated after an unclear outcome.
         started_at: UTC epoch milliseconds of the attempt.
-        status_url: Address that tells how the execution fares, when the platform has no API of its own for that.
+        status_url: Address that tells how the execution fares, when the platform has no API of its own for that. It
+            may hold secrets, so outside of a provider it is sealed.
     """
 
     provider: str
@@ -104,6 +105,7 @@ class RemoteAnswer:
         link: Address of the execution in the platform's own UI, or empty.
         message: Reason when ``failed``.
         memo: What polling needs later, provider's own.
+        location: Address at which the answer says that the execution can be looked at, sealed like ``status_url``.
     """
 
     state: RemoteState
@@ -114,6 +116,7 @@ class RemoteAnswer:
     link: str = ""
     message: str = ""
     memo: JsonObject = field(default_factory=dict[str, Any])
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)

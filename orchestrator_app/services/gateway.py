@@ -17,15 +17,19 @@ from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.security.redaction import Redactor
+from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.connections import Connections
+
+_SEALED = "#sealed:"
 
 
 class Gateway:
     """``domain.ports.ProviderGateway`` over stored connections."""
 
-    def __init__(self, providers: Mapping[str, Provider], connections: Connections) -> None:
+    def __init__(self, providers: Mapping[str, Provider], connections: Connections, vault: Vault) -> None:
         self._providers = providers
         self._connections = connections
+        self._vault = vault
 
     async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
         """See the port. Of a connection that cannot be opened all is expected: the call itself says what is wrong."""
@@ -64,14 +68,28 @@ class Gateway:
             headers=headers if isinstance(headers, dict) else {},
             link=redactor.text(answer.link, known_only=True),
             message=redactor.text(answer.message),
+            location=self.sealed_address(call, answer.location),
         )
+
+    def sealed_address(self, call: RemoteCall, url: str) -> str:
+        """See the port. The host stays readable: what is asked there shares a limit."""
+        if not url:
+            return ""
+        return f"{origin_of(url)}/{_SEALED}{self._vault.seal(url, row=_address_row(call))}"
+
+    def _opened(self, call: RemoteCall) -> RemoteCall:
+        """The call with its status address as it is; an older release has kept it so."""
+        _, mark, sealed = call.status_url.partition(_SEALED)
+        if not mark:
+            return call
+        return replace(call, status_url=self._vault.open_sealed(sealed, row=_address_row(call)))
 
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "poll")
         redactor = self._redactor(connection, call.callback_token)
         async with self._keeping_in(workspace_id, connection, redactor):
-            look = await provider.poll(connection, call, memo)
+            look = await provider.poll(connection, self._opened(call), memo)
         if look.state == "completed" and call.completion == "callback" and not provider.calls_back_itself:
             # Whom the workflow has told of the callback may still call, long after the workflow has ended.
             message = f"The execution has ended in {provider.title}; its callback is still awaited."
@@ -169,6 +187,10 @@ def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) 
             provider=provider.key,
             operation="execute",
         )
+
+
+def _address_row(call: RemoteCall) -> str:
+    return f"node_run|status_address|{call.correlation_id}"
 
 
 def _without_secrets(look: RemoteLook, redactor: Redactor) -> RemoteLook:

@@ -49,7 +49,7 @@ async def http_world(database: Database, http_client: HttpClient, tmp_path: Path
         connections = Connections(
             database, vault, providers, opened.hub, now=opened.clock.now, new_id=tokens.new_id
         )
-        opened.gateway = Gateway(providers, connections)
+        opened.gateway = Gateway(providers, connections, vault)
         await opened.restart()
         yield opened
 
@@ -74,7 +74,7 @@ async def platforms(
         connections = Connections(
             sqlite_database, vault, providers, world.hub, now=world.clock.now, new_id=tokens.new_id
         )
-        world.gateway = Gateway(providers, connections)
+        world.gateway = Gateway(providers, connections, vault)
         await world.restart()
         yield Platforms(world, fake_server, connections, simulated)
 

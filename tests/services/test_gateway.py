@@ -255,7 +255,7 @@ def real_gateway(database: Database, vault: Vault, http_client: HttpClient) -> t
     providers = build_providers(http_client)
     clock = SteeredClock()
     connections = Connections(database, vault, providers, Hub(), now=clock.now, new_id=tokens.new_id)
-    return Gateway(providers, connections), connections
+    return Gateway(providers, connections, vault), connections
 
 
 async def test_a_server_that_echoes_the_secret_does_not_bring_it_into_the_journal(
