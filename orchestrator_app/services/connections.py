@@ -151,9 +151,14 @@ class Connections:
         return await self.get(workspace_id, connection_id)
 
     async def update(
-        self, workspace_id: str, connection_id: str, *, name: str | None, credentials: Mapping[str, str]
+        self,
+        workspace_id: str,
+        connection_id: str,
+        *,
+        name: str | None,
+        credentials: Mapping[str, str | None],
     ) -> ConnectionView:
-        """Change a connection. What is not given stays, and so does a secret given empty.
+        """Change a connection. What is not given stays, and so does a secret given empty; None takes it away.
 
         No secret stays when an address changes to which the connection is bound.
 
@@ -209,14 +214,15 @@ class Connections:
     async def test(
         self,
         provider_key: str,
-        credentials: Mapping[str, str],
+        credentials: Mapping[str, str | None],
         *,
         workspace_id: str = "",
         connection_id: str = "",
     ) -> ConnectionCheck:
         """Try credentials without storing them.
 
-        With a stored connection, what is not given is taken from it, and so is a secret given empty.
+        With a stored connection, what is not given is taken from it, and so is a secret given empty, but not what is
+        given as None.
 
         Raises:
             NotFound: There is no such provider, or the stored connection is not there.
@@ -230,7 +236,7 @@ class Connections:
                 raise _not_found()
             values = changed_values(provider, self._secrets.readable_values(row), credentials)
         else:
-            values = checked_values(provider, credentials)
+            values = changed_values(provider, {}, credentials)
         return await self._tried(provider, Connection("", provider.key, provider.title, values))
 
     async def check(self, workspace_id: str, connection_id: str) -> ConnectionCheck:
