@@ -198,7 +198,8 @@ class ZapierProvider(Provider):
                 operation=Capability.EXECUTE.value,
             )
         address = checked_address(address, api_url)
-        request = hook_request(call, address)
+        has_history = connection is not None and _has_token(connection)
+        request = hook_request(call, address, has_history=has_history)
         began = time.monotonic()
         answer = await send(
             self.client, call, url=request.url, method=request.method, content=request.content

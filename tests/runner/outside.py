@@ -73,12 +73,12 @@ class Platforms:
         called = calling("make", await self._make_connection(), str(scenario.id), "poll")
         return Workflow(called, None, lambda: scenario.executions)
 
-    async def zapier(self) -> Workflow:
+    async def zapier(self, completion: str) -> Workflow:
         zapier = self.fake.zapier
         zap = zapier.add_zap("Leads", output=lambda data: {"row": data["email"]})
         credentials = {"apiUrl": zapier.api, "accessToken": zapier.token, "hookUrl": zap.hook_url}
         connection = await self.connected("zapier", mode="token", **credentials)
-        called = calling("zapier", connection, zap.id, "poll")
+        called = calling("zapier", connection, zap.id, completion)
         return Workflow(called, {"row": EMAIL}, lambda: zapier.runs)
 
     async def flowise(self) -> Workflow:
@@ -123,7 +123,8 @@ WORKFLOWS: dict[str, Any] = {
     "n8n 1, poll": lambda platforms: platforms.n8n(1, "onReceived", "poll"),
     "Make, run": Platforms.make_run,
     "Make, webhook": Platforms.make_hook,
-    "Zapier with a token": Platforms.zapier,
+    "Zapier with a token": lambda platforms: platforms.zapier("poll"),
+    "Zapier with a token, response": lambda platforms: platforms.zapier("response"),
     "Flowise": Platforms.flowise,
     "Flowise, webhook": Platforms.flowise_hook,
     "simulated": Platforms.simulated,
