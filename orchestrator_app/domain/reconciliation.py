@@ -52,6 +52,11 @@ def after_search(watch: Watch, search: Search, look: RemoteLook, now: int, jitte
     )
     if now >= search.until:
         why = f"It was looked for on {provider} and not found. {look.message}".rstrip()
+        if watch.is_fallback and look.state == "unknown":
+            # The platform cannot tell; if the call arrived, its workflow still calls back.
+            lost = replace(search, failure=_failure(next_watch, search, why))
+            says = f"{why} Its callback is still awaited."
+            return Seen(replace(next_watch, search=lost), None, says=says, level="warning", is_news=True)
         return _given_up(next_watch, search, why)
     return Seen(next_watch, min(look_after(now, watch.interval_ms, jitter), search.until))
 
@@ -93,7 +98,10 @@ def _is_found(search: Search, look: RemoteLook) -> bool:
 
 def _given_up(watch: Watch, search: Search, why: str) -> Seen:
     """The outcome stays unknown, and a person has to decide."""
+    return Seen(replace(watch, failure=_failure(watch, search, why)), None, is_news=True)
+
+
+def _failure(watch: Watch, search: Search, why: str) -> Failure:
     lost = search.failure
     detail = lost.detail | ({"link": watch.link} if watch.link else {})
-    failure = Failure(lost.code, f"{lost.message} {why}", lost.hint, detail)
-    return Seen(replace(watch, failure=failure), None, is_news=True)
+    return Failure(lost.code, f"{lost.message} {why}", lost.hint, detail)

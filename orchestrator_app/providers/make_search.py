@@ -67,6 +67,7 @@ async def _look_at_request(api: MakeApi, call: RemoteCall, known: Memo, entry: J
 
 
 async def _look_in_executions(api: MakeApi, call: RemoteCall, known: Memo, arrived: str) -> RemoteLook:
+    """The execution whose name or outputs carry the id. That there is none says nothing: they need not carry it."""
     rows = await executions_since(api, known)
     found = {text_at(row, "id") for row in rows if carries(row, call.correlation_id)}
     ended = [row for row in rows if number_at(row, "status") > 0 and text_at(row, "id") not in found]
@@ -87,7 +88,8 @@ async def _look_in_executions(api: MakeApi, call: RemoteCall, known: Memo, arriv
         told = f"Make's log shows {are} since the call, and none that carries the id of the call."
     else:
         told = "Make's log shows no execution since the call."
-    return _not_found(api, known, arrived + told)
+    look = _not_found(api, known, arrived + told)
+    return replace(look, state="unknown") if call.completion == "callback" else look
 
 
 async def _logged_request(api: MakeApi, call: RemoteCall, known: Memo) -> tuple[JsonObject | None, Memo]:

@@ -137,7 +137,8 @@ class SimulatedProvider(Provider):
         if not memo:
             found = self._executions.find(call.correlation_id)
             if found is None:
-                return RemoteLook("unknown", message=_NOT_KNOWN, is_certain=False)
+                state = "running" if call.completion == "callback" else "unknown"
+                return RemoteLook(state, message=_NOT_KNOWN, is_certain=False)
             memo = self._memo(found)
             if call.completion == "callback" and call.workflow_id not in {POLLING, CALLING_BACK}:
                 memo = {"executionId": found.id}

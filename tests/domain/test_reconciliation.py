@@ -67,6 +67,22 @@ def test_who_has_to_decide_is_told_where_to_look():
     assert late.detail == LOST.detail | {"link": look.link}
 
 
+def test_where_a_platform_cannot_tell_the_callback_is_still_awaited():
+    watch = replace(WATCH, call=replace(WATCH.call, completion="callback"))
+    look = replace(UNKNOWN, message="It keeps no ids.", link="https://make/logs")
+    early = after_search(watch, SEARCH, look, NOW, 0)
+    assert early.look_at == NOW + SEARCH_INTERVAL_MS
+    seen = after_search(early.watch, SEARCH, look, NOW + SEARCH_MS, 0)
+    assert (seen.look_at, seen.watch.is_over, seen.level) == (None, False, "warning")
+    why = "It was looked for on n8n and not found. It keeps no ids."
+    assert seen.says == f"{why} Its callback is still awaited."
+    assert seen.watch.search is not None
+    # With this the node ends when the time for the callback is over.
+    assert seen.watch.search.failure == replace(
+        LOST, message=f"No answer came. {why}", detail=LOST.detail | {"link": "https://make/logs"}
+    )
+
+
 def test_an_execution_that_goes_on_is_watched_from_then_on():
     look = RemoteLook("running", remote_id="77", link="https://n8n/77", memo={"execution": "77"})
     seen = after_search(WATCH, SEARCH, look, NOW, 0)

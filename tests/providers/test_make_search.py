@@ -270,3 +270,16 @@ async def test_looks_beside_a_callback_find_a_run_without_an_id_by_its_outputs(
     call = replace(call_of(scenario, "callback", body={}), callback_url=f"{make.server.url}/echo/back")
     look = await searched(provider, make, call)
     assert (look.state, look.is_certain) == ("completed", True)
+
+
+async def test_that_no_run_carries_the_id_says_nothing_while_make_itself_may_call_back(
+    make: FakeMake, provider: MakeProvider
+):
+    scenario = make.add_scenario("Invoices", seconds=None)
+    call = replace(call_of(scenario, "callback"), callback_url=f"{make.server.url}/echo/back")
+    look = await searched(provider, make, call)
+    assert (look.state, look.is_certain, look.link) == ("unknown", False, history(make, scenario))
+    scenario.executions[0].finish()
+    (received,) = await make.server.arrived("/echo/back", method="POST")
+    told = await provider.called_back(make_connection(make), call, look.memo, received.json)
+    assert (told.state, told.output) == ("completed", {"got": {"a": 1}})

@@ -168,10 +168,13 @@ async def test_what_has_answered_and_does_not_call_back_is_still_awaited(provide
         assert "does not call back" in look.message
 
 
-@pytest.mark.parametrize("completion", ["poll", "callback"])
-async def test_nothing_is_known_of_a_call_that_never_arrived(provider: SimulatedProvider, completion: str):
+@pytest.mark.parametrize(("completion", "state"), [("poll", "unknown"), ("callback", "running")])
+async def test_nothing_is_known_of_a_call_that_never_arrived(
+    provider: SimulatedProvider, *, completion: str, state: str
+):
     look = await provider.poll(None, simulated("echo", completion=completion), {})
-    assert (look.state, look.is_certain) == ("unknown", False)
+    assert (look.state, look.is_certain) == (state, False)
+    assert "No simulated execution of this call is known" in look.message
 
 
 async def test_of_those_that_have_answered_only_the_newest_are_remembered(

@@ -179,6 +179,36 @@ async def test_nobody_waits_for_a_callback_of_a_call_that_is_not_found(sqlite_wo
     assert failure_of(nodes_of(run)["a"])["code"] == "outcome_unknown"
 
 
+async def awaited_all_the_same(world: World) -> str:
+    """The id of a run whose call was lost, and whose platform cannot tell whether it arrived."""
+    world.platform.on_call("a", LOST)
+    world.platform.on_look("a", RemoteLook("unknown", message="It keeps no ids.", is_certain=False))
+    run_id = await world.start(graph([webhook("a", completion="callback", callbackTimeout=600_000)]))
+    run = await world.parked(run_id)
+    while not any("Its callback is still awaited" in said for said in messages_of(run)):
+        world.advance(5_000)
+        run = await world.parked(run_id)
+    return run_id
+
+
+async def test_where_the_platform_cannot_tell_a_late_callback_still_counts(world: World):
+    run_id = await awaited_all_the_same(world)
+    looks = world.platform.looks_at("a")
+    world.advance(60_000)
+    await world.parked(run_id)
+    assert world.platform.looks_at("a") == looks
+    await world.call_back(run_id, (await world.tokens_of(run_id))["a"][0], {"n": 2})
+    assert (await world.ended(run_id)).output == {"n": 2}
+
+
+async def test_where_the_platform_cannot_tell_and_nobody_calls_back_a_person_decides(sqlite_world: World):
+    run_id = await awaited_all_the_same(sqlite_world)
+    run = await after(sqlite_world, run_id)
+    failure = failure_of(run.nodes[0])
+    assert (failure["code"], run.nodes[0].needs_decision) == ("outcome_unknown", True)
+    assert failure["message"].endswith("It was looked for on simulated and not found. It keeps no ids.")
+
+
 async def test_a_wait_that_is_over_before_the_search_leaves_the_outcome_unknown(sqlite_world: World):
     world = sqlite_world
     held = world.platform.hold("a")
