@@ -30,11 +30,13 @@ class Search:
         failure: Why the outcome of the call is not known.
         until: When to give up; UTC epoch milliseconds.
         is_first: Whether no earlier attempt carried the same correlation id.
+        interval_ms: Pause between looks from then on, when the execution was found.
     """
 
     failure: Failure
     until: int
     is_first: bool
+    interval_ms: int = FALLBACK_INTERVAL_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class Watch:
                 "failure": self.search.failure.as_json(),
                 "until": self.search.until,
                 "isFirst": self.search.is_first,
+                "intervalMs": self.search.interval_ms,
             }
         return kept
 
@@ -159,7 +162,12 @@ class Watch:
             failure=None if failure is None else Failure.from_json(failure),
             search=None
             if search is None
-            else Search(Failure.from_json(search["failure"]), search["until"], search["isFirst"]),
+            else Search(
+                Failure.from_json(search["failure"]),
+                search["until"],
+                search["isFirst"],
+                search.get("intervalMs", FALLBACK_INTERVAL_MS),
+            ),
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from orchestrator_app.domain.looks import (
     GROWTH,
     MAX_OUTAGE_MS,
+    MOST_INTERVAL_MS,
     Search,
     Seen,
     Watch,
@@ -35,7 +36,8 @@ def after_search(watch: Watch, search: Search, look: RemoteLook, now: int, jitte
     """
     provider = watch.call.provider
     if _is_found(search, look):
-        seen = after_look(replace(watch, search=None), look, now, jitter)
+        found = replace(watch, search=None, interval_ms=search.interval_ms)
+        seen = after_look(found, look, now, jitter)
         where = " ".join(part for part in (look.remote_id, look.link) if part)
         what = f"execution {where}" if where else "its execution"
         says = f"The call that got no answer was found on {provider}: {what} ({look.state})."
@@ -79,7 +81,7 @@ def after_missed_search(
         return _given_up(watch, search, f"It could not be looked for on {provider}: {error.message}")
     # What cut the call often keeps the platform away for longer than a search lasts: that time does not count.
     is_first = watch.outage_since is None
-    interval_ms = min(int(watch.interval_ms * GROWTH), watch.most_interval_ms)
+    interval_ms = min(int(watch.interval_ms * GROWTH), MOST_INTERVAL_MS)
     look_at = max(look_after(now, watch.interval_ms, jitter), now + wanted_pause_ms(error))
     says = f"The call cannot be looked for on {provider} yet: {error.message}" if is_first else ""
     next_watch = replace(watch, outage_since=since, interval_ms=interval_ms)

@@ -44,6 +44,7 @@ async def why_refused(
             provider=PROVIDER,
             operation=EXECUTE,
             remote_status=answer.status,
+            lacks_permission=True,
         )
     if answer.status == HTTPStatus.GATEWAY_TIMEOUT and not call.is_idempotent:
         return OutcomeUnknown(

@@ -21,7 +21,7 @@ from orchestrator_app.errors import (
 
 NOW = 1_700_000_000_000
 LOST = Failure("outcome_unknown", "No answer came.", "Look there.", {"provider": "n8n"})
-SEARCH = Search(LOST, until=NOW + SEARCH_MS, is_first=True)
+SEARCH = Search(LOST, until=NOW + SEARCH_MS, is_first=True, interval_ms=5_000)
 WATCH = Watch(
     RemoteCall("n8n", "c", "w", completion="poll", correlation_id="run.a"),
     {},
@@ -87,7 +87,8 @@ def test_an_execution_that_goes_on_is_watched_from_then_on():
     look = RemoteLook("running", remote_id="77", link="https://n8n/77", memo={"execution": "77"})
     seen = after_search(WATCH, SEARCH, look, NOW, 0)
     assert (seen.watch.search, seen.watch.remote_id, seen.watch.memo) == (None, "77", {"execution": "77"})
-    assert (seen.look_at, seen.is_news) == (NOW + SEARCH_INTERVAL_MS, True)
+    # From then on as often as its node wants.
+    assert (seen.look_at, seen.is_news) == (NOW + 5_000, True)
     assert seen.says == (
         "The call that got no answer was found on n8n: execution 77 https://n8n/77 (running)."
     )

@@ -59,3 +59,20 @@ async def test_a_key_with_few_permissions_is_no_wrong_key(
     with pytest.raises(CredentialRefused) as limited:
         await provider.poll(connect(fake_server, FEW), call, {"executionId": "7"})
     assert limited.value.lacks_permission
+
+
+async def test_what_a_single_workflow_asks_for_says_nothing_of_the_key_of_the_connection(
+    fake_server: FakeServer, http_client: HttpClient
+):
+    providers = build_providers(http_client)
+    flow = fake_server.n8n2.add_workflow("Guarded", auth=("header", "x-key", "wanted"))
+    keyed = fake_server.flowise.add_flow("Keyed", key="another-key-of-flowise")
+    hooked = fake_server.make.add_hook_scenario("Hooked", hook_key="wanted")
+    for provider, connection, workflow_id in (
+        ("n8n", n8n_connection(fake_server.n8n2), flow.id),
+        ("flowise", flowise_connection(fake_server.flowise), keyed.id),
+        ("make", make_connection(fake_server.make), str(hooked.id)),
+    ):
+        with pytest.raises(CredentialRefused) as refused:
+            await providers[provider].execute(connection, remote_call(provider, workflow_id=workflow_id))
+        assert refused.value.lacks_permission
