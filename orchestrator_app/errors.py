@@ -250,9 +250,30 @@ class ProviderRefused(ProviderError):
 
 
 class CredentialRefused(ProviderError):
-    """The provider does not accept the key."""
+    """The provider does not accept the key, or (``lacks_permission``) accepts it for other things than this."""
 
     code = "credential_refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        provider: str = "",
+        operation: str = "",
+        remote_status: int | None = None,
+        lacks_permission: bool = False,
+        context: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            hint=hint,
+            provider=provider,
+            operation=operation,
+            remote_status=remote_status,
+            context=context,
+        )
+        self.lacks_permission = lacks_permission
 
 
 class UnreadableAnswer(ProviderError):

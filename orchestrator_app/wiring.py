@@ -158,7 +158,7 @@ async def _running(
     )
     dispatcher = _dispatcher(store, clock, database, exchange, settings.run_concurrency, is_worker=is_worker)
     connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
-    gateway, renderer = Gateway(providers, connections), Renderer(evaluator)
+    gateway, renderer = Gateway(providers, connections, vault), Renderer(evaluator)
     looks = SqlLookStore(database, unseal=unseal, changed=changed)
     stops = OutsideStops(gateway, store, clock)
     engine = Engine(

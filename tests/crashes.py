@@ -105,6 +105,9 @@ class MortalGateway:
     async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         return await self._outside.redact(workspace_id, call, value)
 
+    def sealed_address(self, call: RemoteCall, url: str) -> str:
+        return self._outside.sealed_address(call, url)
+
     async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
         return await self._outside.capabilities(workspace_id, call)
 

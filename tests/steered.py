@@ -173,6 +173,9 @@ class Platform:
     async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         return value
 
+    def sealed_address(self, call: RemoteCall, url: str) -> str:
+        return url
+
     async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
         return self.can
 

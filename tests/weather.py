@@ -63,7 +63,9 @@ class Outside:
         if self.weather != "fair":
             raise ProviderUnavailable("It is down.")
         if not self.arrived[run_id, node_id]:
-            return RemoteLook("unknown")
+            return RemoteLook("unknown", message="There is no such execution.", is_certain=False)
+        if node_id not in {"job", "own"}:
+            return RemoteLook("completed", {"by": node_id})
         is_done = node_id == "job" and len(self.looked[run_id, node_id]) >= LOOKS_AT_A_JOB
         return RemoteLook("completed", {"job": "done"}) if is_done else RemoteLook("running")
 

@@ -17,9 +17,14 @@ class Credentials(Input):
     name: str = Field("", description="Name of the connection; without one it is called as the platform.")
 
 
-class TriedCredentials(Credentials):
-    """Credentials to try."""
+class TriedCredentials(Input):
+    """Credentials to try. Secrets are never given out again."""
 
+    credentials: dict[str, str | None] = Field(
+        description="The fields that the platform asks for; null tries without what is stored.",
+        examples=[{"baseUrl": "http://127.0.0.1:5678", "apiKey": "…"}],
+    )
+    name: str = Field("", description="Counts for nothing here; it may be sent along.")
     connection_id: str = Field(
         "",
         description="A stored connection: what is absent is taken from it, and so is a secret that is empty, unless "
@@ -31,7 +36,10 @@ class ConnectionChange(Input):
     """Changes; what is absent stays. A changed address requires its secret again."""
 
     name: str | None = Field(None, description="1 to 200 characters.")
-    credentials: dict[str, str] = Field({}, description="The fields that change.")
+    credentials: dict[str, str | None] = Field(
+        {},
+        description="The fields that change. An empty secret stays as it is stored; null takes a field away.",
+    )
 
 
 class Sync(Output):

@@ -15,7 +15,8 @@ MOST_INTERVAL_MS = 30_000
 # A callback is what is waited for; looks only make sure that a lost one does not hold up the run for long.
 FALLBACK_INTERVAL_MS = 30_000
 MOST_FALLBACK_INTERVAL_MS = 300_000
-# Looks that fail because the platform cannot be reached do not count; this long an outage ends the node.
+# Looks that fail because the platform cannot be reached do not count; this long an outage ends the node. One that
+# answers that it is busy can be reached.
 MAX_OUTAGE_MS = 15 * 60_000
 # A platform may need a moment before it knows of an execution; after so many looks in a row it never will.
 MAX_UNKNOWN_LOOKS = 3
@@ -29,11 +30,13 @@ class Search:
         failure: Why the outcome of the call is not known.
         until: When to give up; UTC epoch milliseconds.
         is_first: Whether no earlier attempt carried the same correlation id.
+        interval_ms: Pause between looks from then on, when the execution was found.
     """
 
     failure: Failure
     until: int
     is_first: bool
+    interval_ms: int = FALLBACK_INTERVAL_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Watch:
         looks: How many looks there were.
         unknown: How many in a row found nothing.
         outage_since: When the looks began to fail, if the last one did.
+        is_busy: Whether the platform wanted to be asked less often when it was asked last.
         remote_id: Execution id on the platform, or empty.
         link: Address of the execution in the platform's own UI, or empty.
         says: What the last look said.
@@ -69,6 +73,7 @@ class Watch:
     looks: int = 0
     unknown: int = 0
     outage_since: int | None = None
+    is_busy: bool = False
     remote_id: str = ""
     link: str = ""
     says: str = ""
@@ -103,6 +108,7 @@ class Watch:
             "looks": self.looks,
             "unknown": self.unknown,
             "outageSince": self.outage_since,
+            "isBusy": self.is_busy,
             "remoteId": self.remote_id,
             "link": self.link,
             "says": self.says,
@@ -120,6 +126,7 @@ class Watch:
                 "failure": self.search.failure.as_json(),
                 "until": self.search.until,
                 "isFirst": self.search.is_first,
+                "intervalMs": self.search.interval_ms,
             }
         return kept
 
@@ -138,6 +145,7 @@ class Watch:
             looks=kept["looks"],
             unknown=kept["unknown"],
             outage_since=kept["outageSince"],
+            is_busy=kept.get("isBusy", False),
             remote_id=kept["remoteId"],
             link=kept["link"],
             says=kept["says"],
@@ -154,7 +162,12 @@ class Watch:
             failure=None if failure is None else Failure.from_json(failure),
             search=None
             if search is None
-            else Search(Failure.from_json(search["failure"]), search["until"], search["isFirst"]),
+            else Search(
+                Failure.from_json(search["failure"]),
+                search["until"],
+                search["isFirst"],
+                search.get("intervalMs", FALLBACK_INTERVAL_MS),
+            ),
         )
 
 
@@ -186,15 +199,14 @@ def after_look(watch: Watch, look: RemoteLook, now: int, jitter: float) -> Seen:
         now: UTC epoch milliseconds.
         jitter: Drawn at random from -JITTER to JITTER.
     """
-    # A clock that was set back meanwhile must not bring the deadline nearer.
-    outage_ms = max(0, now - watch.outage_since) if watch.outage_since is not None else 0
     next_watch = replace(
         watch,
         memo=look.memo,
-        deadline=watch.deadline + outage_ms,
+        deadline=watch.deadline + outage_until(watch, now),
         looks=watch.looks + 1,
         unknown=watch.unknown + 1 if look.state == "unknown" else 0,
         outage_since=None,
+        is_busy=False,
         remote_id=look.remote_id or watch.remote_id,
         link=look.link or watch.link,
         says=look.message,
@@ -206,11 +218,10 @@ def after_look(watch: Watch, look: RemoteLook, now: int, jitter: float) -> Seen:
         return Seen(replace(next_watch, failure=failure), None, is_news=True)
     if watch.is_fallback and now >= next_watch.deadline:
         return Seen(next_watch, None)
-    grown = min(int(watch.interval_ms * GROWTH), watch.most_interval_ms)
     look_at = min(look_after(now, watch.interval_ms, jitter), next_watch.deadline)
     is_news = look.message != watch.says
     return Seen(
-        replace(next_watch, interval_ms=grown),
+        replace(next_watch, interval_ms=_grown(watch)),
         look_at,
         says=look.message if is_news else "",
         is_news=is_news,
@@ -219,8 +230,7 @@ def after_look(watch: Watch, look: RemoteLook, now: int, jitter: float) -> Seen:
 
 def _end_without_result(watch: Watch, look: RemoteLook, now: int) -> Failure | None:
     """Why the node ends without a result, if it does."""
-    facts: JsonObject = {"executionId": watch.remote_id, "link": watch.link}
-    detail: JsonObject = {key: value for key, value in facts.items() if value}
+    detail = _where(watch)
     if look.state in {"failed", "cancelled"}:
         return remote_failure(look.state, look.message, detail)
     if watch.is_fallback:
@@ -233,15 +243,24 @@ def _end_without_result(watch: Watch, look: RemoteLook, now: int) -> Failure | N
             detail,
         )
     if now >= watch.deadline:
-        what = look.message or "The remote workflow is still running."
-        times = "one look" if watch.looks == 1 else f"{watch.looks} looks"
-        return Failure(
-            "poll_timeout",
-            f"After {times} there was no result. {what}",
-            "Allow a longer polling timeout, or look at the workflow on its platform.",
-            detail,
-        )
+        return _timed_out(watch, look.message or "The remote workflow is still running.")
     return None
+
+
+def _timed_out(watch: Watch, what: str) -> Failure:
+    times = "one look" if watch.looks == 1 else f"{watch.looks} looks"
+    return Failure(
+        "poll_timeout",
+        f"After {times} there was no result. {what}",
+        "Allow a longer polling timeout, or look at the workflow on its platform.",
+        _where(watch),
+    )
+
+
+def _where(watch: Watch) -> JsonObject:
+    """Where a person finds the execution."""
+    facts: JsonObject = {"executionId": watch.remote_id, "link": watch.link}
+    return {key: value for key, value in facts.items() if value}
 
 
 def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: int, jitter: float) -> Seen:
@@ -254,16 +273,16 @@ def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: in
         now: UTC epoch milliseconds.
         jitter: Drawn at random from -JITTER to JITTER.
     """
+    if isinstance(error, ProviderBusy):
+        return _after_busy(watch, error, now, jitter)
     since = watch.outage_since if watch.outage_since is not None else now
-    if watch.is_fallback and not _may_pass(error):
+    if watch.is_fallback and not may_pass(error):
         says = f"It is not looked at any more, only the callback is awaited: {error.message}"
         return Seen(watch, None, says=says, level="warning", is_news=True)
-    if not watch.is_fallback and (not _may_pass(error) or now - since > MAX_OUTAGE_MS):
+    if not watch.is_fallback and (not may_pass(error) or now - since > MAX_OUTAGE_MS):
         return Seen(replace(watch, failure=failure), None, is_news=True)
     is_first = watch.outage_since is None
     look_at = look_after(now, watch.interval_ms, jitter)
-    if isinstance(error, ProviderBusy) and error.retry_after_seconds is not None:
-        look_at = max(look_at, now + int(error.retry_after_seconds * 1000))
     if watch.is_fallback:
         # Its outages do not count: when the wait for the callback is over, nothing more is to be seen.
         return Seen(watch, look_at if look_at < watch.deadline else None)
@@ -271,7 +290,45 @@ def after_miss(watch: Watch, error: OrchestratorError, failure: Failure, now: in
     return Seen(replace(watch, outage_since=since), look_at, says=says, level="warning", is_news=is_first)
 
 
-def _may_pass(error: OrchestratorError) -> bool:
+def _after_busy(watch: Watch, error: ProviderBusy, now: int, jitter: float) -> Seen:
+    """The platform can be reached, and wants to be asked less often: the time of the node goes on."""
+    next_watch = replace(
+        watch,
+        deadline=watch.deadline + outage_until(watch, now),
+        interval_ms=_grown(watch),
+        looks=watch.looks + 1,
+        outage_since=None,
+        is_busy=True,
+    )
+    usual = look_after(now, watch.interval_ms, jitter)
+    pause_ends_at = now + wanted_pause_ms(error)
+    if watch.is_fallback:
+        look_at = max(usual, pause_ends_at)
+        return Seen(next_watch, look_at if look_at < next_watch.deadline else None)
+    if now >= next_watch.deadline:
+        return Seen(replace(next_watch, failure=_timed_out(next_watch, error.message)), None, is_news=True)
+    says = "" if watch.is_busy else f"Polling goes on, less often: {error.message}"
+    look_at = max(min(usual, next_watch.deadline), pause_ends_at)
+    return Seen(next_watch, look_at, says=says, level="warning", is_news=not watch.is_busy)
+
+
+def wanted_pause_ms(error: OrchestratorError) -> int:
+    """How long the platform wants to be left alone; 0 when it says nothing about that."""
+    seconds = error.retry_after_seconds if isinstance(error, ProviderBusy) else None
+    return int((seconds or 0) * 1000)
+
+
+def outage_until(watch: Watch, now: int) -> int:
+    """How long the outage has lasted that ends now; 0 when there is none."""
+    # A clock that was set back meanwhile must not bring the deadline nearer.
+    return max(0, now - watch.outage_since) if watch.outage_since is not None else 0
+
+
+def _grown(watch: Watch) -> int:
+    return min(int(watch.interval_ms * GROWTH), watch.most_interval_ms)
+
+
+def may_pass(error: OrchestratorError) -> bool:
     """Whether a later look may see more. A web page instead of data is what many servers show while they are mended."""
     return error.retryable or isinstance(error, UnreadableAnswer)
 

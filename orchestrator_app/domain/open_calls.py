@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -77,4 +78,11 @@ def open_call(
     if memo:
         watch = Watch.from_json(memo, callback_token=callback_token)
         return OpenCall(node.id, watch.call, watch.memo)
-    return OpenCall(node.id, recalled(run_id, node, callback_token=callback_token, started_at=started_at))
+    call = recalled(run_id, node, callback_token=callback_token, started_at=started_at)
+    return OpenCall(node.id, replace(call, url=_address_of(node)))
+
+
+def _address_of(node: Node) -> str:
+    """The address that a node calls, where it is the same for every run; it may hold secrets, so it is kept nowhere."""
+    address = setting(node, "baseURL" if node.kind == LOCAL_FLOW.name else "url")
+    return address.strip() if isinstance(address, str) and "{{" not in address else ""

@@ -197,6 +197,10 @@ class ProviderGateway(Protocol):
         """The value without secrets, fit for journal, log and screen."""
         ...
 
+    def sealed_address(self, call: RemoteCall, url: str) -> str:
+        """A status address of the call, fit to be kept; ``poll`` opens it."""
+        ...
+
     async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
         """Names of what can be done with the call's connection (see ``providers.base.Capability``)."""
         ...

@@ -33,7 +33,8 @@ class RemoteCall:
         started_at: UTC epoch milliseconds of the attempt.
         leave_by: When it must have left, by ``time.monotonic``. A process that was held meanwhile cannot know whether
             another one has taken over its run, and made the call.
-        status_url: Address that tells how the execution fares, when the platform has no API of its own for that.
+        status_url: Address that tells how the execution fares, when the platform has no API of its own for that. It
+            may hold secrets, so outside of a provider it is sealed.
     """
 
     provider: str
@@ -108,6 +109,7 @@ class RemoteAnswer:
         link: Address of the execution in the platform's own UI, or empty.
         message: Reason when ``failed``.
         memo: What polling needs later, provider's own.
+        location: Address at which the answer says that the execution can be looked at, sealed like ``status_url``.
     """
 
     state: RemoteState
@@ -118,6 +120,7 @@ class RemoteAnswer:
     link: str = ""
     message: str = ""
     memo: JsonObject = field(default_factory=dict[str, Any])
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)

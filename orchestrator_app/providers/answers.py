@@ -188,6 +188,17 @@ def _error_for(status: int) -> tuple[type[ProviderError], str]:
     return ProviderRefused, "Check the address and the data that is sent."
 
 
+def api_is_away(title: str, host: str, provider: str, operation: str) -> ProviderUnavailable:
+    """The error for a 404 at an address that every server of the platform has: nothing follows from it for the rest."""
+    return ProviderUnavailable(
+        f"The API of {title} is not there at {host}: it answers 404 also for what every {title} has.",
+        hint="It may be switched off there, or a proxy before it may have lost it.",
+        provider=provider,
+        operation=operation,
+        remote_status=HTTPStatus.NOT_FOUND,
+    )
+
+
 def retry_after_seconds(text: str, now: float | None = None) -> float | None:
     """The ``Retry-After`` header, seconds or a date, as seconds between 0 and one hour; None when it says nothing."""
     text = text.strip()

@@ -29,6 +29,21 @@ class Capability(StrEnum):
     LINK = "link"
 
 
+_WORDS = {
+    Capability.TEST: "testing the connection",
+    Capability.TEAMS: "choosing organization and team",
+    Capability.LIST: "listing workflows",
+    Capability.PREVIEW: "showing a workflow",
+    Capability.FORM: "knowing what a workflow asks for",
+    Capability.EXECUTE: "starting a workflow",
+    Capability.RESPONSE: "ending by the answer",
+    Capability.POLL: "asking how an execution fares",
+    Capability.CALLBACK: "calling back",
+    Capability.CANCEL: "stopping an execution",
+    Capability.LINK: "opening it there by a link",
+}
+
+
 class Provider:
     """One platform. Subclasses override what they declare; everything else refuses in clear words.
 
@@ -63,9 +78,13 @@ class Provider:
         return self.capabilities
 
     def refusal(self, capability: Capability) -> NotSupported:
-        """The error that says that this platform cannot do something, and why."""
+        """The error that says that this platform cannot do something, or not with this kind of connection, and why."""
+        hint = ""
         why = self.refusals.get(capability) or f"{self.title} cannot do this: {capability.value}."
-        return NotSupported(why, provider=self.key, operation=capability.value)
+        if capability in self.capabilities:
+            why = f"{self.title} does not offer this with this kind of connection: {_WORDS[capability]}."
+            hint = f"It works with: {self.limits[capability]}." if capability in self.limits else ""
+        return NotSupported(why, hint=hint, provider=self.key, operation=capability.value)
 
     def bound_origins(self, connection: Connection) -> frozenset[str]:
         """The origins to which secrets of this connection may be sent, as ``calls.origin_of`` spells them."""

@@ -49,12 +49,16 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An opened connection: what an adapter gets. Never stored, logged or sent to a browser as it is."""
+    """An opened connection: what an adapter gets. Never stored, logged or sent to a browser as it is.
+
+    ``updated_date`` tells which version of the stored one it is; what is found out holds for that one only.
+    """
 
     id: str
     provider: str
     name: str
     values: Mapping[str, str] = field(default_factory=dict[str, str])
+    updated_date: int = 0
 
 
 @dataclass(frozen=True, slots=True)

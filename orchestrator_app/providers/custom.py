@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import ClassVar
+from urllib.parse import urljoin
 
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
@@ -112,6 +113,7 @@ class CustomProvider(Provider):
             output=output,
             status_code=answer.status,
             headers=kept_headers(answer),
+            location=urljoin(call.url, location) if (location := answer.headers.get("location", "")) else "",
         )
 
     async def poll(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> RemoteLook:

@@ -45,8 +45,10 @@ _POLL = Capability.POLL.value
 _CANCEL = Capability.CANCEL.value
 _MOST_WEBHOOKS = 1000
 _CERTAIN_MISSES = 2
+_MOST_MISSES = 8  # Flowise lists an execution as soon as it has begun
 _OPEN = frozenset({Capability.EXECUTE, Capability.RESPONSE, Capability.CALLBACK, Capability.CANCEL})
 _NOT_SEEN = "Flowise does not list an execution of this call yet."
+_NEVER_SEEN = "Flowise lists no execution of this call, so it is not known whether the call arrived."
 
 
 class FlowiseProvider(Provider):
@@ -174,10 +176,13 @@ class FlowiseProvider(Provider):
         if found:
             return look_of(api.base, found, known, call)
         if known.execution:
+            await api.ensure_there(_POLL)
             return self._unknown(f"Flowise has no execution {known.execution} (any more).", known)
         missed = Memo("", known.chat, known.session, known.misses + 1)
         if missed.misses >= _CERTAIN_MISSES and (why := await self._why_none(api, call)):
             return self._unknown(why, missed)
+        if missed.misses >= _MOST_MISSES:
+            return self._unknown(_NEVER_SEEN, missed)
         return RemoteLook("running", message=_NOT_SEEN, is_certain=False, memo=missed.as_json())
 
     async def called_back(
@@ -242,6 +247,7 @@ class FlowiseProvider(Provider):
         except CredentialRefused:
             return ""
         if raw is None:
+            await api.ensure_there(_POLL)
             return f"Flowise at {api.host} has no flow {flow_id_of(call)} (any more)."
         if (graph := graph_of(raw)) and not is_agentflow(graph):
             return "Flowise keeps no executions of chatflows, so it cannot be known how this call ended."

@@ -10,7 +10,7 @@ from orchestrator_app.errors import (
     ProviderError,
     UnreadableAnswer,
 )
-from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, reason_of
+from orchestrator_app.providers.answers import HttpAnswer, api_is_away, host_of, raise_for_answer, reason_of
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
@@ -83,6 +83,17 @@ class FlowiseApi:
             is_safe_to_repeat=True,
         )
 
+    async def ensure_there(self, operation: str) -> None:
+        """Ask for what every Flowise has: if that is there, then what it does not know is really not there.
+
+        Raises:
+            ProviderUnavailable: What answers is not Flowise.
+        """
+        answer = await self.ping(operation)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise api_is_away("Flowise", self.host, PROVIDER, operation)
+        raise_for_answer(answer, PROVIDER, operation)
+
     async def version(self, operation: str) -> str:
         """The release, or empty when this one does not tell it."""
         try:
@@ -147,6 +158,7 @@ class FlowiseApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
+                lacks_permission=True,
             )
         raise_for_answer(answer, PROVIDER, operation)
 

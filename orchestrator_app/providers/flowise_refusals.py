@@ -81,6 +81,7 @@ def _no_key(host: str, answer: HttpAnswer) -> CredentialRefused:
         provider=PROVIDER,
         operation=EXECUTE,
         remote_status=answer.status,
+        lacks_permission=True,
     )
 
 
@@ -92,4 +93,5 @@ def _no_signature(host: str, answer: HttpAnswer) -> CredentialRefused:
         provider=PROVIDER,
         operation=EXECUTE,
         remote_status=answer.status,
+        lacks_permission=True,
     )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import ClassVar
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
@@ -30,6 +31,7 @@ from orchestrator_app.providers.make_scenarios import (
     scope_of,
     team_of,
 )
+from orchestrator_app.providers.make_search import look_for_call
 from orchestrator_app.providers.make_target import Hook, Target, find_hook, find_target
 from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
 
@@ -175,7 +177,7 @@ class MakeProvider(Provider):
             raise
 
     async def poll(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> RemoteLook:
-        """Look at the execution by its id, or look for it in the log."""
+        """Look at the execution by its id, or look for it in the logs."""
         if connection is None:
             raise self._needs_token(Capability.POLL)
         api = self._api(connection, Capability.POLL)
@@ -183,12 +185,16 @@ class MakeProvider(Provider):
         if known.is_guess and call.completion == "callback":
             # A guess must not end a wait for what the scenario itself is going to tell.
             return RemoteLook("running", message=_ONLY_THE_CALLBACK, is_certain=False, memo=known.as_json())
-        if known.is_guess:
-            return await look_at_log(api, known)
-        if known.execution:
-            return await look_at_run(api, known)
-        state = "running" if call.completion == "callback" else "unknown"
-        return RemoteLook(state, message=_ONLY_THE_CALLBACK, is_certain=False, memo=known.as_json())
+        try:
+            if known.is_guess:
+                return await look_at_log(api, known)
+            if known.execution:
+                return await look_at_run(api, known)
+            return await look_for_call(api, call, known)
+        except ProviderRefused as error:
+            if error.remote_status == HTTPStatus.NOT_FOUND:
+                await api.ensure_there(Capability.POLL.value)
+            raise
 
     async def called_back(
         self, connection: Connection | None, call: RemoteCall, memo: JsonObject, body: JsonValue

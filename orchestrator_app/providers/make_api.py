@@ -12,7 +12,13 @@ from orchestrator_app.errors import (
     ProviderRefused,
     UnreadableAnswer,
 )
-from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, retry_after_seconds
+from orchestrator_app.providers.answers import (
+    HttpAnswer,
+    api_is_away,
+    host_of,
+    raise_for_answer,
+    retry_after_seconds,
+)
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
@@ -91,6 +97,18 @@ class MakeApi:
         except (CredentialRefused, ProviderRefused):
             return {}
 
+    async def ensure_there(self, operation: str) -> None:
+        """Ask for what every token may ask: if that is there, then what Make does not know is really not there.
+
+        Raises:
+            ProviderUnavailable: What answers is not Make's API.
+        """
+        answer = await self.get("/users/me/current-authorization", operation)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise api_is_away("Make", self.host, PROVIDER, operation)
+        if answer.status != HTTPStatus.FORBIDDEN:
+            self.raise_for(answer, operation)
+
     async def scenario(self, scenario_id: str, operation: str) -> JsonObject:
         """One scenario without its modules.
 
@@ -148,6 +166,7 @@ class MakeApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
+                lacks_permission=True,
             )
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             raise ProviderBusy(

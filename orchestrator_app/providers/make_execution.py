@@ -9,7 +9,14 @@ from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteCall, RemoteLook, RemoteState
 from orchestrator_app.providers.answers import HttpAnswer
 from orchestrator_app.providers.base import Capability
-from orchestrator_app.providers.json_reading import number_at, object_at, objects_at, text_at, time_at
+from orchestrator_app.providers.json_reading import (
+    list_at,
+    number_at,
+    object_at,
+    objects_at,
+    text_at,
+    time_at,
+)
 from orchestrator_app.providers.make_api import MakeApi, scenario_path
 
 _OPERATION = Capability.POLL.value
@@ -27,6 +34,7 @@ _LOG_MISSES = 2  # then the log is asked how it ended, although it knows no resu
 _LOG_ONLY = "Make's log tells only how the execution ended."
 _LOG_PAGES = 4
 _LOG_LIMIT = 50
+_MOST_CHECKED = 200
 _MARGIN_MS = 1_000  # dates in answers have whole seconds
 _LONGEST_REASON = 500
 _GUESS = "Make gives no id to what a webhook starts, so this is a guess: the first execution in the log since the call."
@@ -44,6 +52,8 @@ class Memo:
         since: When it began at the earliest, in UTC epoch milliseconds by Make's clock.
         is_guess: A webhook started it, so that its id is guessed.
         misses: Looks in a row at which Make did not know the execution.
+        hook: Id of the webhook that starts the scenario, while a call is searched whose answer never came.
+        checked: Ids of what was looked into then and does not carry the id of the call.
     """
 
     scenario: str = ""
@@ -52,6 +62,8 @@ class Memo:
     since: int = 0
     is_guess: bool = False
     misses: int = 0
+    hook: str = ""
+    checked: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, raw: JsonObject, call: RemoteCall) -> "Memo":
@@ -63,11 +75,17 @@ class Memo:
             since=int(number_at(raw, "since")),
             is_guess=raw.get("isGuess") is True,
             misses=int(number_at(raw, "misses")),
+            hook=text_at(raw, "hookId"),
+            checked=tuple(text_at({"id": item}, "id") for item in list_at(raw, "checked")),
         )
+
+    def with_checked(self, number: str) -> "Memo":
+        """The memo with one more id in ``checked``; of too many the oldest is dropped."""
+        return replace(self, checked=(*self.checked, number)[-_MOST_CHECKED:])
 
     def as_json(self) -> JsonObject:
         """The memo as it is stored."""
-        return {
+        kept: JsonObject = {
             "scenarioId": self.scenario,
             "teamId": self.team,
             "executionId": self.execution,
@@ -75,6 +93,11 @@ class Memo:
             "isGuess": self.is_guess,
             "misses": self.misses,
         }
+        if self.hook:
+            kept["hookId"] = self.hook
+        if self.checked:
+            kept["checked"] = list(self.checked)
+        return kept
 
 
 def begun_at(call: RemoteCall, answer: HttpAnswer, elapsed_seconds: float) -> int:
@@ -87,20 +110,23 @@ def begun_at(call: RemoteCall, answer: HttpAnswer, elapsed_seconds: float) -> in
 
 
 def link_to(web: str, memo: Memo) -> str:
-    """Where a person sees the execution in Make, or empty when it is not known."""
-    if not (web and memo.team and memo.scenario and memo.execution):
+    """Where a person sees the execution in Make, or else the log of the scenario; empty when neither is known."""
+    if not (web and memo.team and memo.scenario):
         return ""
     team, scenario, execution = (quote(part, safe="") for part in (memo.team, memo.scenario, memo.execution))
-    return f"{web}/{team}/scenarios/{scenario}/logs/{execution}"
+    return f"{web}/{team}/scenarios/{scenario}/logs/{execution}".rstrip("/")
+
+
+def execution_path(scenario: str, execution: str) -> str:
+    """Where the API keeps an execution."""
+    return f"{scenario_path(scenario)}/executions/{quote(execution, safe='')}"
 
 
 async def look_at_run(api: MakeApi, memo: Memo) -> RemoteLook:
     """How the execution with the id of the memo fares."""
-    answer = await api.get(
-        f"{scenario_path(memo.scenario)}/executions/{quote(memo.execution, safe='')}", _OPERATION
-    )
+    answer = await api.get(execution_path(memo.scenario, memo.execution), _OPERATION)
     if answer.status == HTTPStatus.NOT_FOUND:
-        return _missed(api, memo)
+        return await _missed(api, memo)
     body = api.accepted(answer, _OPERATION)
     status = text_at(body, "status").upper()
     state = _STATES.get(status, "unknown")
@@ -149,8 +175,9 @@ def _look(api: MakeApi, memo: Memo, state: RemoteState, output: JsonValue, messa
     )
 
 
-def _missed(api: MakeApi, memo: Memo) -> RemoteLook:
+async def _missed(api: MakeApi, memo: Memo) -> RemoteLook:
     """Right after the start Make may not know the execution yet; later it never will."""
+    await api.ensure_there(_OPERATION)
     memo = replace(memo, misses=memo.misses + 1)
     if memo.misses < _MISSES:
         return _look(api, memo, "running", None, "Make does not show this execution yet.")
@@ -161,8 +188,8 @@ def _missed(api: MakeApi, memo: Memo) -> RemoteLook:
     return _look(api, memo, "unknown", None, message)
 
 
-async def _first_since(api: MakeApi, memo: Memo) -> JsonObject | None:
-    """The oldest log entry of an execution since the call, those that began at once by an event first."""
+async def executions_since(api: MakeApi, memo: Memo) -> list[JsonObject]:
+    """The entries of executions in the scenario's log since the time in the memo."""
     params = {"from": str(memo.since), "pg[limit]": str(_LOG_LIMIT)}
     found: list[JsonObject] = []
     for _ in range(_LOG_PAGES):
@@ -174,6 +201,11 @@ async def _first_since(api: MakeApi, memo: Memo) -> JsonObject | None:
         if not last or len(rows) < _LOG_LIMIT or params.get("pg[last]") == last:
             break
         params |= {"pg[last]": last, "pg[showLast]": "false"}
-    found = [row for row in found if (time_at(row, "timestamp") or 0) >= memo.since]
+    return [row for row in found if (time_at(row, "timestamp") or 0) >= memo.since]
+
+
+async def _first_since(api: MakeApi, memo: Memo) -> JsonObject | None:
+    """The oldest log entry of an execution since the call, those that began at once by an event first."""
+    found = await executions_since(api, memo)
     found.sort(key=lambda row: (row.get("instant") is not True, time_at(row, "timestamp") or 0))
     return found[0] if found else None

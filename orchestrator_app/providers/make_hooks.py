@@ -99,6 +99,7 @@ def _why_refused(call: RemoteCall, answer: HttpAnswer) -> ProviderError | None:
             provider=PROVIDER,
             operation=_EXECUTE,
             remote_status=answer.status,
+            lacks_permission=True,
         )
     is_full = _QUEUE_FULL in words.lower()
     if is_full or answer.status == HTTPStatus.TOO_MANY_REQUESTS:

@@ -10,6 +10,7 @@ from orchestrator_app.providers.answers import HttpAnswer
 from orchestrator_app.providers.base import Capability
 from orchestrator_app.providers.calls import CALLBACK_FIELD, as_json_bytes, kept_headers, send
 from orchestrator_app.providers.client import HttpClient
+from orchestrator_app.providers.correlation import CORRELATION_FIELD
 from orchestrator_app.providers.json_reading import number_at, text_at
 from orchestrator_app.providers.make_api import (
     PROVIDER,
@@ -66,7 +67,7 @@ def inputs_of(call: RemoteCall, target: Target) -> JsonObject:
     """The inputs of the scenario.
 
     Make itself calls back when a run has ended, so the callback address that was put into the body is left out, unless
-    the scenario declares an input of that name.
+    the scenario declares an input of that name. A scenario that declares an input for the id of the call gets it.
 
     Raises:
         ProviderRefused: The body has no names; nothing was sent.
@@ -84,6 +85,8 @@ def inputs_of(call: RemoteCall, target: Target) -> JsonObject:
         for name, ours in ((CALLBACK_FIELD, call.callback_url), (_TOKEN_FIELD, call.callback_token)):
             if name not in target.inputs and inputs.get(name) == ours:
                 del inputs[name]
+    if CORRELATION_FIELD in target.inputs:
+        inputs.setdefault(CORRELATION_FIELD, call.correlation_id)
     return inputs
 
 

@@ -79,20 +79,32 @@ async def find_hook(
     api: MakeApi, row: JsonObject, operation: str, blueprint: JsonObject | None = None
 ) -> Hook | None:
     """The hook by which the scenario starts, or None when it has none."""
-    number = text_at(row, "hookId")
-    if not number and blueprint is None and _may_have_hook(row):
-        blueprint = await api.blueprint(text_at(row, "id"), operation)
-    if not number and blueprint is not None:
-        trigger = read_blueprint(blueprint).trigger
-        if text_at(trigger, "module") != CUSTOM_WEBHOOK:
-            return None
-        number = text_at(trigger, "parameters", "hook")
-        if not number:
-            return Hook(_CALLABLE_HOOK, problem="no webhook is chosen in its first module.")
-    if not number:
+    number = await _hook_number(api, row, operation, blueprint)
+    if number is None:
         return None
+    if not number:
+        return Hook(_CALLABLE_HOOK, problem="no webhook is chosen in its first module.")
     body = await api.object(f"/hooks/{quote(number, safe='')}", operation)
     return read_hook(object_at(body, "hook"))
+
+
+async def hook_id_of(api: MakeApi, row: JsonObject, operation: str) -> str:
+    """Id of the hook by which the scenario starts, or empty when it has none."""
+    return await _hook_number(api, row, operation, None) or ""
+
+
+async def _hook_number(
+    api: MakeApi, row: JsonObject, operation: str, blueprint: JsonObject | None
+) -> str | None:
+    """The id of the scenario's hook: None when it starts with none, empty when none is chosen."""
+    if number := text_at(row, "hookId"):
+        return number
+    if blueprint is None and _may_have_hook(row):
+        blueprint = await api.blueprint(text_at(row, "id"), operation)
+    trigger = read_blueprint(blueprint).trigger if blueprint is not None else {}
+    if text_at(trigger, "module") != CUSTOM_WEBHOOK:
+        return None
+    return text_at(trigger, "parameters", "hook")
 
 
 def read_hook(hook: JsonObject) -> Hook:

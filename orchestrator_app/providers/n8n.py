@@ -250,6 +250,7 @@ class N8nProvider(Provider):
         if found is not None and state_of(found) in {"completed", "failed"}:
             found = await api.execution(known.execution, operation, with_data=True)
         if found is None:
+            await api.ensure_there(operation)
             message = f"n8n has no execution {known.execution} (any more). {NOT_KEPT}"
             return RemoteLook(
                 _unsure(call),

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.errors import CredentialRefused, UnreadableAnswer
-from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, reason_of
+from orchestrator_app.providers.answers import HttpAnswer, api_is_away, host_of, raise_for_answer, reason_of
 from orchestrator_app.providers.calls import looks_like_html
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
@@ -85,6 +85,20 @@ class N8nApi:
             cursor = following
         return [], cursor
 
+    async def ensure_there(self, operation: str) -> None:
+        """Ask for what every n8n has: if that is there, then what it does not know is really not there.
+
+        Raises:
+            ProviderUnavailable: The API is switched off, or what stands before it is broken.
+        """
+        answer = await self.get("/workflows", operation, {"limit": "1"})
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise api_is_away("n8n", self.host, PROVIDER, operation)
+        if (
+            answer.status != HTTPStatus.FORBIDDEN
+        ):  # a key without the permission is answered by n8n all the same
+            self.raise_for(answer, operation)
+
     async def workflow(self, workflow_id: str, operation: str) -> JsonObject | None:
         """One workflow, or None when n8n does not know it."""
         return await self._one(f"/workflows/{quote(workflow_id, safe='')}", operation, "the workflow")
@@ -162,6 +176,8 @@ class N8nApi:
                 _UNKNOWN_PARAMETER.search(said(answer)) if answer.status == HTTPStatus.BAD_REQUEST else None
             )
             if not unknown or params.pop(unknown.group(1), None) is None:
+                if answer.status == HTTPStatus.NOT_FOUND:  # every n8n has these lists
+                    raise api_is_away("n8n", self.host, PROVIDER, operation)
                 return self._accepted(answer, operation, "the list")
 
     async def _one(
@@ -206,6 +222,7 @@ class N8nApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
+                lacks_permission=True,
             )
         raise_for_answer(answer, PROVIDER, operation)
 

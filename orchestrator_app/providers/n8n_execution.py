@@ -5,6 +5,7 @@ from urllib.parse import quote
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteState
 from orchestrator_app.providers.calls import CORRELATION_HEADER
+from orchestrator_app.providers.correlation import CORRELATION_FIELD
 from orchestrator_app.providers.json_reading import list_at, object_at, objects_at, text_at, time_at
 
 _STATES: dict[str, RemoteState] = {
@@ -16,8 +17,6 @@ _STATES: dict[str, RemoteState] = {
     "crashed": "failed",
     "canceled": "cancelled",
 }
-# What of a call is kept where its headers are not: in the message of a chat, in the query of a form.
-CORRELATION_FIELD = "correlationId"
 
 _FOREVER = "3000-"  # n8n's date for “until somebody calls the resume address”
 _LONGEST_REASON = 500

@@ -44,6 +44,7 @@ async def why_refused(
             provider=PROVIDER,
             operation=EXECUTE,
             remote_status=answer.status,
+            lacks_permission=True,
         )
     if answer.status == HTTPStatus.GATEWAY_TIMEOUT and not call.is_idempotent:
         return OutcomeUnknown(
@@ -74,6 +75,8 @@ async def _why_not_registered(api: N8nApi | None, call: RemoteCall, answer: Http
         )
     try:
         raw = await api.workflow(call.workflow_id, EXECUTE)
+        if raw is None:
+            await api.ensure_there(EXECUTE)
     except ProviderError as error:
         return refused(
             f"No active workflow of n8n listens at this address: {said(answer)} "

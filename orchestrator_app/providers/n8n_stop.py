@@ -25,6 +25,7 @@ async def stop_execution(api: N8nApi, call: RemoteCall, known: Memo) -> str:
     execution = await _execution_of(api, call, known)
     if execution is None:
         if known.execution:
+            await api.ensure_there(_OPERATION)
             return f"n8n does not know execution {known.execution} any more."
         return (
             "n8n lists no execution of this call, so nothing was stopped; if it runs after all, it goes on."

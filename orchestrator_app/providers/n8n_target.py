@@ -11,9 +11,9 @@ from orchestrator_app.errors import AddressNotAllowed
 from orchestrator_app.providers.answers import host_of
 from orchestrator_app.providers.calls import CALLBACK_FIELD, as_json_bytes, call_body, origin_of
 from orchestrator_app.providers.connection import Connection
+from orchestrator_app.providers.correlation import CORRELATION_FIELD
 from orchestrator_app.providers.n8n_api import PROVIDER, N8nApi
 from orchestrator_app.providers.n8n_connection import base_url, webhook_base_url
-from orchestrator_app.providers.n8n_execution import CORRELATION_FIELD
 from orchestrator_app.providers.n8n_form import FormInput, form_content
 from orchestrator_app.providers.n8n_refusals import EXECUTE, name_of, not_listening, refused, unknown_workflow
 from orchestrator_app.providers.n8n_triggers import webhooks, why_no_webhook
@@ -78,11 +78,13 @@ async def find_target(api: N8nApi, call: RemoteCall, webhook_base: str) -> Targe
 
     Raises:
         ProviderRefused: The workflow cannot be called; nothing was sent.
+        ProviderUnavailable: The API is away; nothing was sent.
     """
     if not call.workflow_id:
         raise refused("There is neither an address nor a workflow to call.", "Choose a workflow in the node.")
     raw = await api.workflow(call.workflow_id, EXECUTE)
     if raw is None:
+        await api.ensure_there(EXECUTE)
         raise unknown_workflow(api, call.workflow_id)
     if problem := not_listening(raw):
         raise problem

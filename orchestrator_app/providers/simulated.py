@@ -39,13 +39,16 @@ from orchestrator_app.providers.simulated_workflows import (
 
 _FAILURES = 2
 _MOST_KEYS = 1_000
+_DOES_NOT_CALL = "The simulated workflow has answered and does not call back: something else has to."
+_NOT_KNOWN = "No simulated execution of this call is known; a restart of Orchestrator forgets them."
 
 
 class SimulatedProvider(Provider):
     """Deterministic workflows inside this process; every connection, and none, opens it.
 
     What polling needs travels in the memo, so a restart changes nothing. Forgotten at a restart are only the
-    callbacks still to be made, what was cancelled, and how often a flaky workflow has failed.
+    callbacks still to be made, what was cancelled, how often a flaky workflow has failed, and the executions of calls
+    whose answer was lost.
     """
 
     key: ClassVar[str] = "simulated"
@@ -118,27 +121,31 @@ class SimulatedProvider(Provider):
             return self._start_calling_back(workflow, call, data)
         if workflow.id == FLAKY:
             self._maybe_fail(call, data)
-        if not await self._take_time(workflow, call, data):
+        failure = text_at(data, "message") or "This workflow always fails." if workflow.id == FAILING else ""
+        output = None if failure else workflow.result(data)
+        execution = self._begin(workflow, call, seconds_of(workflow, data), output, failure)
+        if not await self._take_time(execution, call):
             return RemoteAnswer("cancelled", message=CANCELLED)
-        if workflow.id == FAILING:
-            return RemoteAnswer(
-                "failed", status_code=500, message=text_at(data, "message") or "This workflow always fails."
-            )
-        return RemoteAnswer(
-            "running" if call.completion == "callback" else "completed", workflow.result(data)
-        )
+        if failure:
+            return RemoteAnswer("failed", status_code=500, message=failure)
+        if call.completion == "callback":
+            return RemoteAnswer("running", output, memo={"executionId": execution.id})
+        return RemoteAnswer("completed", output)
 
     async def poll(self, connection: Connection | None, call: RemoteCall, memo: JsonObject) -> RemoteLook:
-        """Compare the time with that in the memo."""
+        """Compare the time with that in the memo, or search by correlation id for what a lost answer would have told."""
+        if not memo:
+            found = self._executions.find(call.correlation_id)
+            if found is None:
+                state = "running" if call.completion == "callback" else "unknown"
+                return RemoteLook(state, message=_NOT_KNOWN, is_certain=False)
+            memo = self._memo(found)
+            if call.completion == "callback" and call.workflow_id not in {POLLING, CALLING_BACK}:
+                memo = {"executionId": found.id}
         ends_at = int(number_at(memo, "endsAt"))
         remote_id = text_at(memo, "executionId")
-        if not ends_at and call.completion == "callback":
-            waits = "The simulated workflow has answered and does not call back: something else has to."
-            return RemoteLook("running", message=waits, memo=memo)
         if not ends_at:
-            return RemoteLook(
-                "unknown", message="Nothing is known about this simulated execution.", is_certain=False
-            )
+            return RemoteLook("running", remote_id=remote_id, message=_DOES_NOT_CALL, memo=memo)
         if self._executions.is_cancelled(remote_id):
             return RemoteLook("cancelled", remote_id=remote_id, message=CANCELLED, memo=memo)
         if self._now() < ends_at:
@@ -174,25 +181,33 @@ class SimulatedProvider(Provider):
             remote_status=404,
         )
 
-    def _begin(self, workflow: SimulatedWorkflow, call: RemoteCall, seconds: float) -> Execution:
-        return self._executions.begin(workflow.id, call.correlation_id, self._now() + round(seconds * 1000))
+    def _begin(
+        self,
+        workflow: SimulatedWorkflow,
+        call: RemoteCall,
+        seconds: float,
+        output: JsonValue,
+        failure: str = "",
+    ) -> Execution:
+        ends_at = self._now() + round(seconds * 1000)
+        return self._executions.begin(
+            workflow.id, call.correlation_id, ends_at, output=output, failure=failure
+        )
 
-    async def _take_time(self, workflow: SimulatedWorkflow, call: RemoteCall, data: JsonValue) -> bool:
+    async def _take_time(self, execution: Execution, call: RemoteCall) -> bool:
         """Wait as a remote workflow would make us wait, and give up when the call's time is over.
 
-        False when the execution was cancelled meanwhile.
+        Whoever gives up leaves the execution going on. False when the execution was cancelled meanwhile.
         """
-        seconds = seconds_of(workflow, data)
-        execution = self._begin(workflow, call, seconds)
+        seconds = (execution.ends_at - self._now()) / 1000
         try:
             await asyncio.wait_for(execution.stopped.wait(), min(seconds, call.timeout_seconds))
         except TimeoutError:
             pass
         else:
             return False
-        finally:
-            self._executions.end(execution)
         if seconds <= call.timeout_seconds:
+            self._executions.answer(execution)
             return True
         kind = ProviderUnavailable if call.is_idempotent else OutcomeUnknown
         raise kind(
@@ -222,16 +237,20 @@ class SimulatedProvider(Provider):
         )
 
     def _start(self, workflow: SimulatedWorkflow, call: RemoteCall, data: JsonValue) -> RemoteAnswer:
-        execution = self._begin(workflow, call, seconds_of(workflow, data))
+        failure = text_at(data, "failure")
+        result = None if failure else workflow.result(data)
+        execution = self._begin(workflow, call, seconds_of(workflow, data), result, failure)
         output: JsonValue = {"message": "Workflow was started", "executionId": execution.id}
-        memo = self._memo(execution, workflow.result(data))
-        if failure := text_at(data, "failure"):
-            memo |= {"failure": failure, "output": None}
         state = "completed" if call.completion == "response" else "running"
-        return RemoteAnswer(state, output, remote_id=execution.id, memo=memo)
+        return RemoteAnswer(state, output, remote_id=execution.id, memo=self._memo(execution))
 
-    def _memo(self, execution: Execution, output: JsonValue) -> JsonObject:
-        return {"executionId": execution.id, "endsAt": execution.ends_at, "output": output}
+    def _memo(self, execution: Execution) -> JsonObject:
+        memo: JsonObject = {
+            "executionId": execution.id,
+            "endsAt": execution.ends_at,
+            "output": execution.output,
+        }
+        return memo | {"failure": execution.failure} if execution.failure else memo
 
     def _start_calling_back(
         self, workflow: SimulatedWorkflow, call: RemoteCall, data: JsonValue
@@ -248,7 +267,7 @@ class SimulatedProvider(Provider):
             )
         result, seconds = workflow.result(without_callback(data)), seconds_of(workflow, data)
         # Polling may find the result too, but only when all tries to call back are over.
-        execution = self._begin(workflow, call, seconds + sum(CALLBACK_PAUSES))
+        execution = self._begin(workflow, call, seconds + sum(CALLBACK_PAUSES), result)
         execution.callback = asyncio.create_task(
             self._callbacks.send(address, as_json_bytes(result), seconds)
         )
@@ -258,7 +277,7 @@ class SimulatedProvider(Provider):
             {"message": "Workflow was started"},
             status_code=202,
             remote_id=execution.id,
-            memo=self._memo(execution, result),
+            memo=self._memo(execution),
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.errors import ProviderError
 from orchestrator_app.providers.answers import raise_for_answer
 from orchestrator_app.providers.client import HttpClient
@@ -18,6 +19,7 @@ CALLBACK_PAUSES = (1.0, 3.0)
 _CALLBACK_SECONDS = 10.0
 _CALLBACK_PATH = re.compile(r"(/[\w.-]+)*/api/v1/orchestrator/callback/[\w-]+")
 _MOST = 1_000
+_MOST_ANSWERED = 100
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ class Execution:
         id: Its id, as shown.
         correlation_id: Of the call that started it.
         ends_at: When it ends if nobody stops it, in UTC epoch milliseconds.
+        output: What comes out then.
+        failure: Why it fails then, or empty.
         stopped: Set when it is cancelled.
         callback: Makes the callback that is to come, if any.
     """
@@ -37,6 +41,8 @@ class Execution:
     id: str
     correlation_id: str
     ends_at: int
+    output: JsonValue = None
+    failure: str = ""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     callback: "asyncio.Task[None] | None" = None
 
@@ -48,6 +54,7 @@ class Executions:
         """``now`` gives UTC epoch milliseconds."""
         self._now = now
         self._started: dict[str, Execution] = {}
+        self._answered: dict[str, None] = {}
         self._cancelled: dict[str, None] = {}
 
     @property
@@ -56,17 +63,36 @@ class Executions:
         tasks = [execution.callback for execution in self._started.values()]
         return [task for task in tasks if task is not None and not task.done()]
 
-    def begin(self, workflow_id: str, correlation_id: str, ends_at: int) -> Execution:
+    def begin(
+        self,
+        workflow_id: str,
+        correlation_id: str,
+        ends_at: int,
+        *,
+        output: JsonValue = None,
+        failure: str = "",
+    ) -> Execution:
         """A new execution."""
         if len(self._started) >= _MOST:
             self._forget_ended()
-        execution = Execution(f"{workflow_id}-{secrets.token_hex(4)}", correlation_id, ends_at)
+        execution = Execution(
+            f"{workflow_id}-{secrets.token_hex(4)}", correlation_id, ends_at, output=output, failure=failure
+        )
         self._started[execution.id] = execution
         return execution
 
-    def end(self, execution: Execution) -> None:
-        """It has answered, and nothing of it is left to be cancelled."""
-        self._started.pop(execution.id, None)
+    def answer(self, execution: Execution) -> None:
+        """It has answered. It is remembered for a while, in case the answer did not reach its caller."""
+        if len(self._answered) >= _MOST_ANSWERED:
+            oldest = next(iter(self._answered))
+            del self._answered[oldest]
+            self._started.pop(oldest, None)
+        self._answered[execution.id] = None
+
+    def find(self, correlation_id: str) -> Execution | None:
+        """The newest execution of a call, as far as it is remembered."""
+        found = [one for one in self._started.values() if one.correlation_id == correlation_id]
+        return found[-1] if found else None
 
     def is_cancelled(self, execution_id: str) -> bool:
         """Whether it was cancelled."""

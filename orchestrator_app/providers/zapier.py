@@ -21,7 +21,7 @@ from orchestrator_app.providers.connection import (
 )
 from orchestrator_app.providers.json_reading import text_at
 from orchestrator_app.providers.remote_workflow import WorkflowPage, WorkflowPreview
-from orchestrator_app.providers.zapier_api import API_ADDRESS, PROVIDER, ZapierApi, lacks_scope
+from orchestrator_app.providers.zapier_api import API_ADDRESS, PROVIDER, ZapierApi
 from orchestrator_app.providers.zapier_check import check_hook, check_token
 from orchestrator_app.providers.zapier_finder import ZapFinder
 from orchestrator_app.providers.zapier_hook import (
@@ -198,7 +198,8 @@ class ZapierProvider(Provider):
                 operation=Capability.EXECUTE.value,
             )
         address = checked_address(address, api_url)
-        request = hook_request(call, address)
+        has_history = connection is not None and _has_token(connection)
+        request = hook_request(call, address, has_history=has_history)
         began = time.monotonic()
         answer = await send(
             self.client, call, url=request.url, method=request.method, content=request.content
@@ -237,7 +238,7 @@ class ZapierProvider(Provider):
                 known = replace(known, zap=await self._number(api, connection, call))
             rows = await api.runs(call.correlation_id, known.since, known.narrow_zap, operation.value)
         except CredentialRefused as error:
-            if call.completion != "callback" or not lacks_scope(error):
+            if call.completion != "callback" or not error.lacks_permission:
                 raise
             # The callback is still to come; that the token may not read the history does not end the wait for it.
             return RemoteLook("running", message=error.message, is_certain=False, memo=known.as_json())

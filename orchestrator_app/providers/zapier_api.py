@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.errors import CredentialRefused, UnreadableAnswer
-from orchestrator_app.providers.answers import HttpAnswer, host_of, raise_for_answer, reason_of
+from orchestrator_app.providers.answers import HttpAnswer, api_is_away, host_of, raise_for_answer, reason_of
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.json_reading import number_at, object_at, objects_at, text_at
@@ -78,6 +78,16 @@ class ZapierApi:
         is_more = bool(text_at(page, "links", "next")) or (total is not None and end < total)
         return ZapPage(rows, f"{limit}:{end}" if rows and is_more else "", total)
 
+    async def ensure_there(self, operation: str) -> None:
+        """Ask for what every token may ask: if that is there, then what Zapier does not know is really not there.
+
+        Raises:
+            ProviderUnavailable: What answers is not Zapier's API.
+        """
+        answer = await self.get("/v2/zaps", operation, {"limit": "1"})
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise api_is_away("Zapier", self.host, PROVIDER, operation)
+
     async def runs(self, search: str, since: int | None, zap: str, operation: str) -> list[JsonObject]:
         """Runs in whose data or title the text stands, of all Zaps or of the one with this number."""
         params = {"search": search[:_SEARCH_LENGTH], "zap_id": zap, "limit": str(_RUNS_LIMIT)}
@@ -85,6 +95,8 @@ class ZapierApi:
             params["from_date"] = datetime.fromtimestamp(since / 1000, UTC).isoformat(timespec="seconds")
         wanted = {name: value for name, value in params.items() if value}
         answer = await self.get("/v2/zap-runs", operation, wanted)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            await self.ensure_there(operation)
         return objects_at(self._accepted(answer, "/v2/zap-runs", operation), "data")
 
     def raise_for(self, answer: HttpAnswer, path: str, operation: str) -> None:
@@ -108,7 +120,7 @@ class ZapierApi:
                 provider=PROVIDER,
                 operation=operation,
                 remote_status=answer.status,
-                context={"scope": _SCOPES[path]},
+                lacks_permission=True,
             )
         raise_for_answer(answer, PROVIDER, operation)
 
@@ -137,11 +149,6 @@ def is_bad_token(answer: HttpAnswer) -> bool:
     if answer.status == HTTPStatus.UNAUTHORIZED:
         return True
     return answer.status == HTTPStatus.FORBIDDEN and "invalid authentication" in reason_of(answer).lower()
-
-
-def lacks_scope(error: CredentialRefused) -> bool:
-    """Whether the token is good, but may not do what was asked."""
-    return error.remote_status == HTTPStatus.FORBIDDEN and bool(error.context.get("scope"))
 
 
 def said(answer: HttpAnswer) -> str:

@@ -3,7 +3,7 @@
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.errors import CredentialRefused, ProviderRefused
 from orchestrator_app.providers.json_reading import text_at
-from orchestrator_app.providers.zapier_api import PROVIDER, ZapierApi, lacks_scope, number_of
+from orchestrator_app.providers.zapier_api import PROVIDER, ZapierApi, number_of
 
 _MOST_PAGES = 100
 _MOST_SEEN = 10_000
@@ -63,7 +63,7 @@ class ZapFinder:
         except ProviderRefused:
             return ""
         except CredentialRefused as error:
-            if not lacks_scope(error):
+            if not error.lacks_permission:
                 raise
             return ""  # a token may read the history without being allowed to list
         return number_of(row) if row else ""

@@ -86,8 +86,10 @@ class HookRequest:
     content: tuple[bytes | None, str]
 
 
-def hook_request(call: RemoteCall, address: str) -> HookRequest:
+def hook_request(call: RemoteCall, address: str, *, has_history: bool) -> HookRequest:
     """The call as a Catch Hook understands it: always one object, for of a list Zapier starts a Zap for each item.
+
+    With ``has_history`` the history of runs can be searched for the call, should its answer be lost.
 
     Raises:
         ProviderRefused: The method is none that a Catch Hook takes.
@@ -100,7 +102,7 @@ def hook_request(call: RemoteCall, address: str) -> HookRequest:
             provider=PROVIDER,
             operation=_EXECUTE,
         )
-    marks = _marks(call)
+    marks = _marks(call, has_history=has_history)
     if method == "GET":
         return HookRequest(_with_query(address, _fields(call.body) | marks), method, (None, ""))
     if call.text_body is None:
@@ -151,7 +153,7 @@ def _fields(body: JsonValue) -> JsonObject:
     return {} if body is None else {"data": body}
 
 
-def _marks(call: RemoteCall) -> dict[str, str]:
+def _marks(call: RemoteCall, *, has_history: bool) -> dict[str, str]:
     """Fields by which the Zap can call back, and by which its run is found in the history. Flat names map best there.
 
     They win over what the data has under these names: that was handed out for another call.
@@ -160,6 +162,8 @@ def _marks(call: RemoteCall) -> dict[str, str]:
         marks = {"callback_url": call.callback_url, "correlation_token": call.callback_token}
     elif call.completion == "poll":
         marks = {"correlation_token": call.correlation_id}
+    elif has_history:
+        marks = {}
     else:
         return {}
     return marks | {"correlation_id": call.correlation_id}

@@ -1,14 +1,13 @@
 """Runs in the history of Zaps: which one a call started, and how it fares."""
 
-import json
-import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
-from orchestrator_app.domain.json_values import JsonObject, JsonValue
+from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.remote import RemoteCall, RemoteLook, RemoteState
 from orchestrator_app.providers.answers import HttpAnswer
+from orchestrator_app.providers.correlation import carries
 from orchestrator_app.providers.json_reading import number_at, objects_at, text_at, time_at
 
 HISTORY_LINK = "https://zapier.com/app/history"
@@ -82,7 +81,7 @@ class Memo:
 
 def look_at(rows: list[JsonObject], correlation_id: str, known: Memo) -> RemoteLook:
     """How the run fares that got this correlation id, if it is among these."""
-    exact = [row for row in rows if holds(row.get("data_in"), correlation_id)]
+    exact = [row for row in rows if carries(row.get("data_in"), correlation_id)]
     # Zapier found the text in what it does not show us: in the data that came in, or in another place.
     found = exact or [row for row in rows if not row.get("data_in")]
     if not found:
@@ -101,15 +100,6 @@ def look_at(rows: list[JsonObject], correlation_id: str, known: Memo) -> RemoteL
         is_certain=not doubts and state != "unknown",
         memo=known.as_json(),
     )
-
-
-def holds(data: JsonValue, correlation_id: str) -> bool:
-    """Whether the data has this id anywhere, and not just a longer one that contains it."""
-    if not data or not correlation_id:
-        return False
-    written = json.dumps(data, ensure_ascii=False)
-    forms = {re.escape(form) for form in (correlation_id, quote(correlation_id, safe=""))}
-    return bool(re.search(rf"(?<![\w:.-])(?:{'|'.join(forms)})(?![\w:-])", written))
 
 
 def link_to_run(run_id: str) -> str:

@@ -62,7 +62,7 @@ class Engine:
     async def stop(self, grace_seconds: float) -> None:
         """Start nothing new, let what runs end within the grace; the rest goes on at the next start."""
         await asyncio.gather(self.parts.dispatcher.stop(grace_seconds), self.parts.poller.stop(grace_seconds))
-        await self.parts.stops.close()
+        await self.parts.stops.close(grace_seconds)
 
     async def advance(self, run_id: str, claimed: ClaimedRun | None = None) -> None:
         """Do everything that can be done for the run now; returns when it has ended or only waits are left.

@@ -1,8 +1,12 @@
 """Finding out through the platform what became of a call whose answer never came."""
 
-from dataclasses import replace
-
-from orchestrator_app.domain.looks import MOST_INTERVAL_MS, Search, Watch
+from orchestrator_app.domain.looks import (
+    FALLBACK_INTERVAL_MS,
+    MOST_FALLBACK_INTERVAL_MS,
+    MOST_INTERVAL_MS,
+    Search,
+    Watch,
+)
 from orchestrator_app.domain.node_kinds import completion_of, polling_time
 from orchestrator_app.domain.open_calls import recalled
 from orchestrator_app.domain.reconciliation import SEARCH_INTERVAL_MS, SEARCH_MS
@@ -37,14 +41,16 @@ async def search_for(context: NodeContext, failure: Failure, *, attempt: int, be
     is_called_back = completion_of(node) == "callback"
     limit = context.milliseconds("callbackTimeout") if is_called_back else polling_time(node)
     deadline = now + max(limit, LEAST_WATCH_MS)
+    interval = FALLBACK_INTERVAL_MS if is_called_back else context.milliseconds("pollingInterval")
+    most_interval = MOST_FALLBACK_INTERVAL_MS if is_called_back else max(interval, MOST_INTERVAL_MS)
     watch = Watch(
-        call=call if is_called_back else replace(call, completion="poll"),
+        call=call,
         memo={},
         interval_ms=SEARCH_INTERVAL_MS,
-        most_interval_ms=MOST_INTERVAL_MS,
+        most_interval_ms=most_interval,
         deadline=deadline,
         says=f"It is looked for on {call.provider}, because its answer never came.",
-        search=Search(failure, until=now + SEARCH_MS, is_first=attempt == 1),
+        search=Search(failure, until=now + SEARCH_MS, is_first=attempt == 1, interval_ms=interval),
     )
     log = f"{failure.message} The call is looked for on {call.provider}."
     look_at = now + SEARCH_INTERVAL_MS

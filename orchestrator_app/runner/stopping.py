@@ -1,6 +1,7 @@
 """Stopping executions outside whose runs have ended without them, and telling the run's log what came of it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
@@ -14,6 +15,10 @@ log = logging.getLogger(__name__)
 TRY_SECONDS = 20.0
 # While a platform cannot be reached it is tried again after these pauses; then the log says that it could not be told.
 PAUSES_SECONDS = (2.0, 5.0, 15.0, 40.0)
+# The end of the process waits no longer for platforms: that time is for runs.
+CLOSE_SECONDS = 3.0
+NOTE_SECONDS = 1.0
+_CUT = "Orchestrator stopped before it could tell the platform to stop, so the execution may go on there."
 
 
 class OutsideStops:
@@ -29,20 +34,27 @@ class OutsideStops:
         self._gateway = gateway
         self._store = store
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], tuple[str, OpenCall]] = {}
 
     def begin(self, workspace_id: str, run_id: str, calls: Sequence[OpenCall]) -> None:
         """Tell the platforms that nobody waits for these executions any more."""
         for call in calls:
             task = asyncio.create_task(self._stop(workspace_id, run_id, call), name=f"stop {run_id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = (run_id, call)
+            task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
 
-    async def close(self) -> None:
-        """Give up what still tries."""
-        for task in self._tasks:
+    async def close(self, grace_seconds: float) -> None:
+        """Let what is under way end within the grace, at most a few seconds; the rest is given up, and its runs say so."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=min(grace_seconds, CLOSE_SECONDS))
+        cut = dict(self._tasks)
+        for task in cut:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*cut, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(grace_seconds, NOTE_SECONDS)):
+                for run_id, call in cut.values():
+                    await self._note(run_id, call, _CUT, "warning")
 
     async def _stop(self, workspace_id: str, run_id: str, call: OpenCall) -> None:
         level: LogLevel = "info"
@@ -57,6 +69,9 @@ class OutsideStops:
             log.exception("stopping an execution of run %s failed", run_id)
             level = "warning"
             says = "The execution outside could not be stopped: the server's log says why."
+        await self._note(run_id, call, says, level)
+
+    async def _note(self, run_id: str, call: OpenCall, says: str, level: LogLevel) -> None:
         try:
             await self._store.note(run_id, Logged(says, self._clock.now(), call.node_id, level))
         except Unavailable:

@@ -4,7 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from orchestrator_app.errors import Conflict, CredentialUnreadable, NotFound
+from orchestrator_app.errors import (
+    Conflict,
+    CredentialRefused,
+    CredentialUnreadable,
+    NotFound,
+    OrchestratorError,
+)
 from orchestrator_app.providers.base import Provider
 from orchestrator_app.providers.connection import Choice, Connection, ConnectionCheck
 from orchestrator_app.runner.hub import Change, Hub
@@ -145,9 +151,14 @@ class Connections:
         return await self.get(workspace_id, connection_id)
 
     async def update(
-        self, workspace_id: str, connection_id: str, *, name: str | None, credentials: Mapping[str, str]
+        self,
+        workspace_id: str,
+        connection_id: str,
+        *,
+        name: str | None,
+        credentials: Mapping[str, str | None],
     ) -> ConnectionView:
-        """Change a connection. What is not given stays, and so does a secret given empty.
+        """Change a connection. What is not given stays, and so does a secret given empty; None takes it away.
 
         No secret stays when an address changes to which the connection is bound.
 
@@ -162,7 +173,8 @@ class Connections:
         values = changed_values(provider, present, credentials)
         new_name = checked_name(name) if name is not None else row.name
         settings, secrets = self._secrets.seal(provider, values, workspace_id, connection_id)
-        now = self._now()
+        # Every change makes a version of its own, also when the clock stands still or was set back.
+        now = max(self._now(), row.updated_date + 1)
 
         def work(connection: DatabaseConnection) -> None:
             stored = rows.update(
@@ -202,14 +214,15 @@ class Connections:
     async def test(
         self,
         provider_key: str,
-        credentials: Mapping[str, str],
+        credentials: Mapping[str, str | None],
         *,
         workspace_id: str = "",
         connection_id: str = "",
     ) -> ConnectionCheck:
         """Try credentials without storing them.
 
-        With a stored connection, what is not given is taken from it, and so is a secret given empty.
+        With a stored connection, what is not given is taken from it, and so is a secret given empty, but not what is
+        given as None.
 
         Raises:
             NotFound: There is no such provider, or the stored connection is not there.
@@ -223,7 +236,7 @@ class Connections:
                 raise _not_found()
             values = changed_values(provider, self._secrets.readable_values(row), credentials)
         else:
-            values = checked_values(provider, credentials)
+            values = changed_values(provider, {}, credentials)
         return await self._tried(provider, Connection("", provider.key, provider.title, values))
 
     async def check(self, workspace_id: str, connection_id: str) -> ConnectionCheck:
@@ -233,45 +246,39 @@ class Connections:
             NotFound: There is none by that id here.
             CredentialUnreadable: No key opens it.
         """
+        # What another process has changed a moment ago is to be tried, not what was opened here before.
+        self._opened.pop((workspace_id, connection_id), None)
         connection = await self.open(workspace_id, connection_id)
         provider = self._provider(connection.provider)
-        if not provider.credential_fields:
-            return await self._tried(provider, connection)
-        updated_date = (await self._row(workspace_id, connection_id)).updated_date
         outcome = await self._tried(provider, connection)
-        await self.mark(
-            workspace_id, connection_id, outcome.status, outcome.detail, updated_date=updated_date
-        )
+        if provider.credential_fields:
+            await self.mark(workspace_id, connection, outcome.status, outcome.detail)
         return outcome
 
     # --- for calls ---
 
-    async def mark(
-        self,
-        workspace_id: str,
-        connection_id: str,
-        status: str,
-        detail: str,
-        *,
-        updated_date: int | None = None,
+    async def mark_refusal(
+        self, workspace_id: str, connection: Connection, error: OrchestratorError, reason: str
     ) -> None:
-        """Remember what was seen of a connection; open pages learn it at once.
+        """Remember that a key was refused; one that only lacks a permission still works for the rest."""
+        if isinstance(error, CredentialRefused) and not error.lacks_permission:
+            await self.mark(workspace_id, connection, "refused", reason)
 
-        With ``updated_date`` it counts only if the connection is still the one of that time.
-        """
-        now = self._now()
+    async def mark(self, workspace_id: str, connection: Connection, status: str, detail: str) -> None:
+        """Remember what was seen of a connection, unless it was changed since; open pages learn it at once."""
+        seen, now = connection, self._now()
         await self._database.write(
             lambda connection: rows.set_status(
                 connection,
                 workspace_id,
-                connection_id=connection_id,
+                connection_id=seen.id,
                 status=status,
                 detail=detail,
                 now=now,
-                updated_date=updated_date,
+                updated_date=seen.updated_date,
             )
         )
-        self._hub.publish(Change("connection", workspace_id, connection_id, now))
+        self._hub.publish(Change("connection", workspace_id, seen.id, now))
 
     async def open(self, workspace_id: str, connection_id: str) -> Connection:
         """The connection with its secrets, for a provider's eyes only.
@@ -286,7 +293,7 @@ class Connections:
         if connection_id in self._providers and not self._providers[connection_id].credential_fields:
             return Connection(connection_id, connection_id, self._providers[connection_id].title)
         row = await self._row(workspace_id, connection_id)
-        opened = Connection(row.id, row.provider, row.name, self._secrets.values(row))
+        opened = Connection(row.id, row.provider, row.name, self._secrets.values(row), row.updated_date)
         self._opened[workspace_id, connection_id] = (time.monotonic(), opened)
         return opened
 

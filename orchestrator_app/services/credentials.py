@@ -54,16 +54,20 @@ def checked_values(provider: Provider, credentials: Mapping[str, str]) -> dict[s
 
 
 def changed_values(
-    provider: Provider, present: Mapping[str, str], credentials: Mapping[str, str]
+    provider: Provider, present: Mapping[str, str], credentials: Mapping[str, str | None]
 ) -> dict[str, str]:
-    """The values after a change. What is not given stays, and so does a secret given empty.
+    """The values after a change. What is not given stays, and so does a secret given empty; None takes it away.
 
     Raises:
         InvalidInput: A field is not acceptable, or an address changed to which the secrets are bound, and one of them
             was not entered again.
     """
     hidden = secret_keys(provider)
-    given = {key: value for key, value in credentials.items() if value.strip() or key not in hidden}
+    given = {
+        key: value or ""
+        for key, value in credentials.items()
+        if value is None or value.strip() or key not in hidden
+    }
     changed = {**present, **given}
     fields = fields_of_mode(provider, changed)
     moved = [

@@ -7,7 +7,6 @@ from dataclasses import replace
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
 from orchestrator_app.errors import (
-    CredentialRefused,
     NotSupported,
     OrchestratorError,
     ProviderError,
@@ -18,23 +17,21 @@ from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.security.redaction import FAILED, Redactor
+from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.connections import Connections
 
-_WORDS = {
-    Capability.POLL: "asking how an execution fares",
-    Capability.CALLBACK: "calling back",
-    Capability.CANCEL: "stopping an execution",
-}
+_SEALED = "#sealed:"
 _WITHOUT_SECRETS = Redactor(())
 
 
 class Gateway:
     """``domain.ports.ProviderGateway`` over stored connections."""
 
-    def __init__(self, providers: Mapping[str, Provider], connections: Connections) -> None:
+    def __init__(self, providers: Mapping[str, Provider], connections: Connections, vault: Vault) -> None:
         self._providers = providers
         self._connections = connections
         self._redactors: dict[str, tuple[Connection, Redactor]] = {}
+        self._vault = vault
 
     async def capabilities(self, workspace_id: str, call: RemoteCall) -> frozenset[str]:
         """See the port. Of a connection that cannot be opened all is expected: the call itself says what is wrong."""
@@ -50,15 +47,7 @@ class Gateway:
     async def refusal(self, workspace_id: str, call: RemoteCall, capability: str) -> ProviderError:
         """See the port."""
         provider, _ = await self._open(workspace_id, call, capability)
-        wanted = Capability(capability)
-        if wanted not in provider.capabilities:
-            return provider.refusal(wanted)
-        return NotSupported(
-            f"{provider.title} does not offer this with this kind of connection: {_WORDS.get(wanted, capability)}.",
-            hint=f"It works with: {provider.limits[wanted]}." if wanted in provider.limits else "",
-            provider=provider.key,
-            operation=capability,
-        )
+        return provider.refusal(Capability(capability))
 
     def looks_per_minute(self, provider: str) -> int:
         """See the port."""
@@ -78,7 +67,7 @@ class Gateway:
         clean = redactor.value(given)
         output = redactor.value(answer.output, known_only=True)
         link = redactor.text(answer.link, known_only=True)
-        if clean is given and output is answer.output and link == answer.link:
+        if clean is given and output is answer.output and link == answer.link and not answer.location:
             return answer
         headers, message = (clean["headers"], clean["message"]) if isinstance(clean, dict) else ({}, FAILED)
         return replace(
@@ -87,14 +76,28 @@ class Gateway:
             headers=headers if isinstance(headers, dict) else {},
             link=link,
             message=str(message),
+            location=self.sealed_address(call, answer.location),
         )
+
+    def sealed_address(self, call: RemoteCall, url: str) -> str:
+        """See the port. The host stays readable: what is asked there shares a limit."""
+        if not url:
+            return ""
+        return f"{origin_of(url)}/{_SEALED}{self._vault.seal(url, row=_address_row(call))}"
+
+    def _opened(self, call: RemoteCall) -> RemoteCall:
+        """The call with its status address as it is; an older release has kept it so."""
+        _, mark, sealed = call.status_url.partition(_SEALED)
+        if not mark:
+            return call
+        return replace(call, status_url=self._vault.open_sealed(sealed, row=_address_row(call)))
 
     async def poll(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> RemoteLook:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "poll")
         redactor = self._redactor(connection, call.callback_token)
         async with self._keeping_in(workspace_id, connection, redactor):
-            look = await provider.poll(connection, call, memo)
+            look = await provider.poll(connection, self._opened(call), memo)
         if look.state == "completed" and call.completion == "callback" and not provider.calls_back_itself:
             # Whom the workflow has told of the callback may still call, long after the workflow has ended.
             message = f"The execution has ended in {provider.title}; its callback is still awaited."
@@ -129,8 +132,8 @@ class Gateway:
             context = redactor.value(error.context)
             error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
             error.context = context if isinstance(context, dict) else {}
-            if isinstance(error, CredentialRefused) and connection is not None:
-                await self._connections.mark(workspace_id, connection.id, "refused", error.message)
+            if connection is not None:
+                await self._connections.mark_refusal(workspace_id, connection, error, error.message)
             raise
 
     async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
@@ -201,6 +204,10 @@ def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) 
             provider=provider.key,
             operation="execute",
         )
+
+
+def _address_row(call: RemoteCall) -> str:
+    return f"node_run|status_address|{call.correlation_id}"
 
 
 def _without_secrets(look: RemoteLook, redactor: Redactor) -> RemoteLook:

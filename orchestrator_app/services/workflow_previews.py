@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-from orchestrator_app.errors import CredentialRefused, NotFound, ProviderError, ProviderRefused
+from orchestrator_app.errors import NotFound, ProviderError, ProviderRefused
 from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.remote_workflow import WorkflowPreview
@@ -77,8 +77,7 @@ class WorkflowPreviews:
             raise
         except ProviderError as error:
             reason = self._platforms.sentence(connection, error)
-            if isinstance(error, CredentialRefused):
-                await self._platforms.connections.mark(workspace_id, connection.id, "refused", reason)
+            await self._platforms.connections.mark_refusal(workspace_id, connection, error, reason)
             if stored is None or known is None:
                 raise
             return PreviewView(connection.id, known, stored.fetched_date, failure=reason)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from orchestrator_app.errors import (
-    CredentialRefused,
     NotFound,
     OrchestratorError,
     ProviderBusy,
@@ -223,12 +222,11 @@ class WorkflowSync:
         reason = f"{error.message} {error.hint}".strip()
         if connection is not None:
             reason = self._platforms.sentence(connection, error)
+            await self._connections.mark_refusal(workspace_id, connection, error, reason)
         now = self._now()
         await self._database.write(
             lambda database: rows.fail_sync(database, view.id, failure=reason, now=now)
         )
-        if isinstance(error, CredentialRefused):
-            await self._connections.mark(workspace_id, view.id, "refused", reason)
 
     def _publish(self, workspace_id: str, connection_id: str) -> None:
         self._hub.publish(Change("workflows", workspace_id, connection_id, self._now()))

@@ -18,7 +18,7 @@ _UPDATE = text(
 _SET_STATUS = text(
     "UPDATE provider_connection SET status = :status, status_detail = :detail, checked_date = :now"
     " WHERE id = :id AND workspace_id = :workspace_id"
-    " AND updated_date = COALESCE(CAST(:updated_date AS BIGINT), updated_date)"
+    " AND updated_date = :updated_date"
 )
 _DELETE = text("DELETE FROM provider_connection WHERE id = :id AND workspace_id = :workspace_id RETURNING id")
 # The columns are in the order of the fields of ``ConnectionRow``.
@@ -143,12 +143,9 @@ def set_status(
     status: str,
     detail: str,
     now: int,
-    updated_date: int | None = None,
+    updated_date: int,
 ) -> None:
-    """Keep how the connection was found to fare, if it is still there.
-
-    With ``updated_date`` only if it was not changed since.
-    """
+    """Keep how the connection was found to fare, if it is still there and was not changed since ``updated_date``."""
     row = {
         "id": connection_id,
         "workspace_id": workspace_id,

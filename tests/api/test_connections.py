@@ -178,3 +178,24 @@ async def test_ids_that_cannot_exist_are_not_found(api: httpx.AsyncClient):
     assert_problem(await api.get(f"{ROOT}/connections/{'9' * 5_000}"), 404, "not_found")
     unknown = {"connectionId": "unknown"}
     assert_problem(await api.get(f"{ROOT}/providers/n8n/workflows", params=unknown), 404, "not_found")
+
+
+async def test_null_takes_away_what_may_be_left_out(api: httpx.AsyncClient, fake_server: FakeServer):
+    flowise = fake_server.flowise
+    credentials = {"baseUrl": flowise.base, "apiKey": flowise.key}
+    answer = await api.post(f"{ROOT}/providers/flowise/connect", json={"credentials": credentials})
+    made = answer.json()
+    assert made["secretsSet"] == ["apiKey"]
+    address = f"{ROOT}/connections/{made['id']}"
+    kept = await api.put(address, json={"credentials": {"apiKey": ""}})
+    assert kept.json()["secretsSet"] == ["apiKey"]
+    tried = await api.post(
+        f"{ROOT}/providers/flowise/test",
+        json={"credentials": {"apiKey": None}, "connectionId": made["id"]},
+    )
+    assert tried.json()["detail"] != made["statusDetail"], "it was tried without the key"
+    removed = await api.put(address, json={"credentials": {"apiKey": None}})
+    assert (removed.status_code, removed.json()["secretsSet"]) == (200, [])
+    required = await api.put(address, json={"credentials": {"baseUrl": None}})
+    problem = assert_problem(required, 422, "invalid_input")
+    assert [error["field"] for error in problem["errors"]] == ["baseUrl"]

@@ -174,7 +174,45 @@ def test_an_outage_without_end_and_a_refusal_are_ends():
 
 @pytest.mark.parametrize(("seconds", "pause"), [(None, 2_000), (1, 2_000), (90.5, 90_500)])
 def test_a_busy_platform_says_when(seconds: float | None, pause: int):
-    assert missed(WATCH, ProviderBusy("Busy.", retry_after_seconds=seconds)).look_at == NOW + pause
+    busy = ProviderBusy("Busy.", retry_after_seconds=seconds)
+    assert missed(WATCH, busy).look_at == NOW + pause
+    assert missed(FALLBACK, busy).look_at == (NOW + pause if pause < 60_000 else None)
+
+
+def test_a_busy_platform_is_asked_less_often_until_the_time_of_the_node_is_over():
+    busy = ProviderBusy("Busy.")
+    watch = replace(WATCH, deadline=NOW + 2 * MAX_OUTAGE_MS, remote_id="7")
+    seen = missed(watch, busy)
+    assert (seen.says, seen.level, seen.is_news) == ("Polling goes on, less often: Busy.", "warning", True)
+    now, pauses = NOW, []
+    while seen.look_at is not None:
+        assert Watch.from_json(seen.watch.as_json()).is_busy
+        pauses.append(seen.look_at - now)
+        now = seen.look_at
+        seen = missed(seen.watch, busy, now)
+        assert (seen.says, seen.watch.outage_since) == ("", None)
+    assert now == NOW + 2 * MAX_OUTAGE_MS
+    assert pauses[:-1] == sorted(pauses[:-1])
+    assert max(pauses) == 30_000
+    assert seen.watch.failure == Failure(
+        "poll_timeout",
+        f"After {len(pauses) + 1} looks there was no result. Busy.",
+        "Allow a longer polling timeout, or look at the workflow on its platform.",
+        {"executionId": "7"},
+    )
+
+
+def test_a_busy_platform_is_back_from_an_outage():
+    down = missed(WATCH, DOWN)
+    seen = missed(down.watch, ProviderBusy("Busy."), NOW + 600_000)
+    assert (seen.watch.deadline, seen.watch.outage_since) == (WATCH.deadline + 600_000, None)
+    assert not after_look(seen.watch, RUNNING, NOW + 601_000, 0).watch.is_busy
+
+
+def test_what_was_kept_by_an_older_release_is_read():
+    kept = WATCH.as_json()
+    del kept["isBusy"]
+    assert not Watch.from_json(kept).is_busy
 
 
 def test_a_callback_stays_awaited_whatever_looks_see():

@@ -1,3 +1,5 @@
+import pytest
+
 from orchestrator_app.domain.looks import Watch
 from orchestrator_app.domain.open_calls import correlation_id, open_call
 from orchestrator_app.domain.remote import RemoteCall
@@ -27,6 +29,20 @@ def test_a_flow_is_told_by_its_own_keys():
         found = open_call(RUN, node, {}, callback_token="", started_at=0)
         assert found is not None
         assert (found.call.provider, found.call.workflow_id, found.call.timeout_seconds) == (provider, "f", 0)
+
+
+@pytest.mark.parametrize(("kind", "key"), [("LocalFlow", "baseURL"), ("RemoteWebhook", "url")])
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [(" https://x/flow ", "https://x/flow"), ("https://{{ vars.host }}/", ""), (None, "")],
+)
+def test_an_address_that_is_the_same_for_every_run_is_told(
+    kind: str, key: str, *, address: str | None, told: str
+):
+    node = a_node(kind=kind, config={key: address})
+    found = open_call(RUN, node, {}, callback_token="", started_at=0)
+    assert found is not None
+    assert found.call.url == told
 
 
 def test_a_call_that_is_waited_for_is_told_by_what_its_node_remembers():

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator_app.domain.looks import MAX_UNKNOWN_LOOKS, Search, Watch
+from orchestrator_app.domain.looks import MAX_OUTAGE_MS, MAX_UNKNOWN_LOOKS, Search, Watch
 from orchestrator_app.domain.reconciliation import (
     SEARCH_INTERVAL_MS,
     SEARCH_MS,
@@ -11,11 +11,17 @@ from orchestrator_app.domain.reconciliation import (
 )
 from orchestrator_app.domain.remote import RemoteCall, RemoteLook
 from orchestrator_app.domain.runs import Failure
-from orchestrator_app.errors import CredentialRefused, ProviderBusy, ProviderUnavailable
+from orchestrator_app.errors import (
+    CredentialRefused,
+    ProviderBusy,
+    ProviderError,
+    ProviderUnavailable,
+    UnreadableAnswer,
+)
 
 NOW = 1_700_000_000_000
 LOST = Failure("outcome_unknown", "No answer came.", "Look there.", {"provider": "n8n"})
-SEARCH = Search(LOST, until=NOW + SEARCH_MS, is_first=True)
+SEARCH = Search(LOST, until=NOW + SEARCH_MS, is_first=True, interval_ms=5_000)
 WATCH = Watch(
     RemoteCall("n8n", "c", "w", completion="poll", correlation_id="run.a"),
     {},
@@ -46,17 +52,43 @@ def test_what_is_not_certainly_the_call_is_looked_for_again_until_the_time_is_ov
         watch, now = seen.watch, seen.look_at
     assert (now, looks) == (NOW + SEARCH_MS, 7)
     assert looks > MAX_UNKNOWN_LOOKS
-    assert seen.watch.failure == replace(
-        LOST, message="No answer came. It was looked for on n8n and not found."
-    )
+    message = f"No answer came. It was looked for on n8n and not found. {look.message}".rstrip()
+    assert seen.watch.failure == replace(LOST, message=message)
     assert seen.is_news
+
+
+def test_who_has_to_decide_is_told_where_to_look():
+    look = RemoteLook(
+        "running", link="https://make/16/scenarios/9/logs", message="See there.", is_certain=False
+    )
+    seen = after_search(WATCH, SEARCH, look, NOW, 0)
+    late = after_search(seen.watch, SEARCH, replace(look, link=""), NOW + SEARCH_MS, 0).watch.failure
+    assert late is not None
+    assert late.detail == LOST.detail | {"link": look.link}
+
+
+def test_where_a_platform_cannot_tell_the_callback_is_still_awaited():
+    watch = replace(WATCH, call=replace(WATCH.call, completion="callback"))
+    look = replace(UNKNOWN, message="It keeps no ids.", link="https://make/logs")
+    early = after_search(watch, SEARCH, look, NOW, 0)
+    assert early.look_at == NOW + SEARCH_INTERVAL_MS
+    seen = after_search(early.watch, SEARCH, look, NOW + SEARCH_MS, 0)
+    assert (seen.look_at, seen.watch.is_over, seen.level) == (None, False, "warning")
+    why = "It was looked for on n8n and not found. It keeps no ids."
+    assert seen.says == f"{why} Its callback is still awaited."
+    assert seen.watch.search is not None
+    # With this the node ends when the time for the callback is over.
+    assert seen.watch.search.failure == replace(
+        LOST, message=f"No answer came. {why}", detail=LOST.detail | {"link": "https://make/logs"}
+    )
 
 
 def test_an_execution_that_goes_on_is_watched_from_then_on():
     look = RemoteLook("running", remote_id="77", link="https://n8n/77", memo={"execution": "77"})
     seen = after_search(WATCH, SEARCH, look, NOW, 0)
     assert (seen.watch.search, seen.watch.remote_id, seen.watch.memo) == (None, "77", {"execution": "77"})
-    assert (seen.look_at, seen.is_news) == (NOW + SEARCH_INTERVAL_MS, True)
+    # From then on as often as its node wants.
+    assert (seen.look_at, seen.is_news) == (NOW + 5_000, True)
     assert seen.says == (
         "The call that got no answer was found on n8n: execution 77 https://n8n/77 (running)."
     )
@@ -84,23 +116,38 @@ def test_a_bad_end_counts_only_when_no_earlier_attempt_can_be_meant(state: str):
     assert after_search(watch, again, RemoteLook("completed", 1), NOW, 0).watch.result is not None
 
 
-def test_a_platform_that_is_away_is_asked_again_while_there_is_time():
+@pytest.mark.parametrize("error", [ProviderUnavailable("It is down."), UnreadableAnswer("A web page.")])
+def test_while_a_platform_is_away_the_time_of_the_search_does_not_pass(error: ProviderError):
+    first = after_missed_search(WATCH, SEARCH, error, NOW, 0)
+    assert (first.look_at, first.level, first.is_news) == (NOW + SEARCH_INTERVAL_MS, "warning", True)
+    assert first.says == f"The call cannot be looked for on n8n yet: {error.message}"
+    later = NOW + 10 * SEARCH_MS
+    second = after_missed_search(first.watch, SEARCH, error, later, 0)
+    assert (second.says, second.is_news, second.watch.is_over) == ("", False, False)
+    assert second.look_at == later + first.watch.interval_ms
+    back = after_search(second.watch, SEARCH, NOT_SEEN, later, 0)
+    assert back.watch.search == replace(SEARCH, until=SEARCH.until + 10 * SEARCH_MS)
+    assert (back.watch.outage_since, back.watch.is_over) == (None, False)
+    found = after_search(second.watch, SEARCH, RemoteLook("running", remote_id="77"), later, 0)
+    assert found.watch.deadline == WATCH.deadline + 10 * SEARCH_MS
+
+
+def test_an_outage_without_end_ends_the_search():
     down = ProviderUnavailable("It is down.")
-    seen = after_missed_search(WATCH, SEARCH, down, NOW, 0)
-    assert (seen.look_at, seen.watch.is_over, seen.watch.search) == (NOW + SEARCH_INTERVAL_MS, False, SEARCH)
-    seen = after_missed_search(WATCH, SEARCH, down, NOW + SEARCH_MS, 0)
-    assert seen.watch.failure == replace(
-        LOST, message="No answer came. It could not be looked for on n8n: It is down."
-    )
+    watch = replace(WATCH, outage_since=NOW, interval_ms=30_000)
+    last = after_missed_search(watch, SEARCH, down, NOW + MAX_OUTAGE_MS - 1_000, 0)
+    assert (last.look_at, last.watch.interval_ms) == (NOW + MAX_OUTAGE_MS, 30_000)
+    seen = after_missed_search(watch, SEARCH, down, NOW + MAX_OUTAGE_MS, 0)
+    message = "No answer came. It could not be looked for on n8n: It is down."
+    assert seen.watch.failure == replace(LOST, message=message)
 
 
-def test_a_busy_platform_is_asked_when_it_says_but_not_after_the_time_is_over():
-    busy = ProviderBusy("Wait.", retry_after_seconds=10)
-    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + 10_000
-    busy = ProviderBusy("Wait.", retry_after_seconds=3_600)
-    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + SEARCH_MS
-    busy = ProviderBusy("Wait.")
-    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + SEARCH_INTERVAL_MS
+@pytest.mark.parametrize(
+    ("seconds", "pause"), [(10, 10_000), (3_600, MAX_OUTAGE_MS), (None, SEARCH_INTERVAL_MS)]
+)
+def test_a_busy_platform_is_asked_when_it_says(seconds: float | None, pause: int):
+    busy = ProviderBusy("Wait.", retry_after_seconds=seconds)
+    assert after_missed_search(WATCH, SEARCH, busy, NOW, 0).look_at == NOW + pause
 
 
 def test_a_platform_that_refuses_to_tell_is_not_asked_again():

@@ -125,6 +125,29 @@ def test_a_connection_is_edited_without_its_secret_unless_its_address_changes(
     expect(connection(page, "Production")).to_contain_text("Connected")
 
 
+def test_a_stored_secret_that_may_be_left_out_is_removed(
+    page_of: Page, program: Program, fake: FakeServer
+) -> None:
+    page = page_of
+    credentials = {"baseUrl": fake.flowise.base, "apiKey": fake.flowise.key}
+    program.ask("POST", "/providers/flowise/connect", {"name": "Flows", "credentials": credentials})
+    page.get_by_role("button", name="Edit Flows").click()
+    form = page.get_by_role("dialog")
+    key = form.get_by_label("API key", exact=True)
+    form.get_by_role("button", name="Remove API key").click()
+    expect(key).to_have_attribute("placeholder", "Removed when you save")
+    form.get_by_role("button", name="Keep API key").click()
+    expect(key).to_have_attribute("placeholder", "•••••••• stored; leave empty to keep it")
+    form.get_by_role("button", name="Remove API key").click()
+    save(page)
+    expect(form).to_have_count(0)
+    expect(connection(page, "Flows")).to_contain_text("Without an API key only open flows can be asked")
+    assert [item["secretsSet"] for item in stored(program)] == [[]]
+
+    page.get_by_role("button", name="Edit Flows").click()
+    expect(form.get_by_role("button", name="Remove API key")).to_have_count(0)
+
+
 def test_a_key_that_is_refused_anywhere_turns_the_card_red_while_it_is_looked_at(
     page_of: Page, program: Program, fake: FakeServer
 ) -> None:

@@ -194,8 +194,8 @@ class FakeMake:
                 return await self._with_scenario(
                     number, received, lambda scenario, _: self._get(scenario, rest, query)
                 )
-            case ["GET", "hooks", number]:
-                return self._get_hook(number)
+            case ["GET", "hooks", number, *rest]:
+                return self._get_hook(number, rest, query)
             case _:
                 return _error(404, "SC404", "Not found")
 
@@ -280,9 +280,22 @@ class FakeMake:
         page = rows[: int(query.get("pg[limit]", "50"))]
         return json_reply({"scenarioLogs": page, "pg": {"last": page[-1]["imtId"] if page else None}})
 
-    def _get_hook(self, number: str) -> Reply:
-        found = [scenario for scenario in self.scenarios.values() if str(scenario.hook_id) == number]
-        return json_reply({"hook": found[0].hook(self.base)}) if found else _error(404, "SC404", "No hook")
+    def _get_hook(self, number: str, rest: list[str], query: dict[str, str]) -> Reply:
+        found = next((each for each in self.scenarios.values() if str(each.hook_id) == number), None)
+        if found is None:
+            return _error(404, "SC404", "No hook")
+        match rest:
+            case []:
+                return json_reply({"hook": found.hook(self.base)})
+            case ["logs"]:
+                calls = [call for call in found.hook_calls if call.logged_at >= int(query.get("from", "0"))]
+                calls = calls[::-1][: int(query.get("pg[limit]", "50"))]
+                return json_reply({"hookLogs": [call.as_log(found.udid, with_data=False) for call in calls]})
+            case ["logs", wanted]:
+                call = next((call for call in found.hook_calls if call.id == wanted), None)
+                if call is not None:
+                    return json_reply({"hookLog": call.as_log(found.udid, with_data=True)})
+        return _error(404, "SC404", "Not found")
 
     # --- executions ---
 

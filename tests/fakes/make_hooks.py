@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Protocol
 
-from tests.fakes.make_scenario import FakeExecution, FakeScenario
+from tests.fakes.make_scenario import FakeExecution, FakeHookCall, FakeScenario
 from tests.fakes.wire import Received, Reply, json_reply, text_reply
 
 _NOBODY = "There is no scenario listening for this webhook."
@@ -25,6 +25,13 @@ async def answer_hook(zone: Zone, received: Received, udid: str) -> Reply:
     scenario = next((each for each in zone.scenarios.values() if each.udid == udid), None)
     if scenario is None or scenario.is_hook_gone:
         return text_reply(_NOBODY, 410)
+    call = FakeHookCall(received)
+    scenario.hook_calls.append(call)
+    call.response = await _reply(zone, scenario, received)
+    return call.response
+
+
+async def _reply(zone: Zone, scenario: FakeScenario, received: Received) -> Reply:
     if refusal := _refuse(zone, scenario, received):
         return refusal
     if not scenario.is_active:

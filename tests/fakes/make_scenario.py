@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.fakes.wire import Received, Reply
+
 WEBHOOK = "gateway:CustomWebHook"
 RESPOND = "gateway:WebhookRespond"
 RETURN = "scenario-service:ReturnData"
@@ -48,6 +50,7 @@ class FakeScenario:
         hook_key: What callers of the hook have to send.
         respond: Status and body of a module "Webhook response", or None.
         calls_back: An HTTP module sends the outputs to ``callbackUrl``.
+        hook_calls: What its hook got, oldest first.
     """
 
     name: str
@@ -74,6 +77,7 @@ class FakeScenario:
     is_hook_gone: bool = False
     edited_at: int = field(default_factory=now)
     executions: list["FakeExecution"] = field(default_factory=list)
+    hook_calls: list["FakeHookCall"] = field(default_factory=list)
 
     @property
     def udid(self) -> str:
@@ -234,3 +238,43 @@ class FakeExecution:
             "organizationId": 5,
             "teamId": self.scenario.team,
         }
+
+
+@dataclass
+class FakeHookCall:
+    """A request that a hook got, as its log keeps it; ``response`` is there once it was answered."""
+
+    received: Received
+    response: Reply | None = None
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    logged_at: int = field(default_factory=now)
+
+    def as_log(self, udid: str, *, with_data: bool) -> dict[str, Any]:
+        """Its entry in the log."""
+        answer = self.response
+        row = {
+            "statusId": 3 if answer is not None and answer.status >= 400 else 1,
+            "parser": "gateway-webhook",
+            "replayable": True,
+            "sizes": {"before": len(self.received.body), "after": len(self.received.body)},
+            "loggedAt": iso(self.logged_at),
+            "udids": [udid],
+            "typeId": 3,
+            "id": self.id,
+            "appParser": None,
+            "imtId": f"{self.logged_at}_{self.id[:12]}",
+        }
+        if not with_data:
+            return row
+        headers = [{"name": name, "value": value} for name, value in self.received.headers.items()]
+        request = {
+            "method": self.received.method,
+            "headers": headers,
+            "query": self.received.query,
+            "body": self.received.text,
+        }
+        data: dict[str, Any] = {"request": request}
+        if answer is not None:
+            sent = [{"name": name, "value": value} for name, value in answer.headers.items()]
+            data["response"] = {"status": answer.status, "headers": sent, "body": answer.body.decode()}
+        return row | {"data": data}

@@ -8,6 +8,8 @@
         fake.wait_for("/echo/a", count=2)     # blocks until so many came, and returns them; fails after 5 s
         await fake.arrived("/echo/a")         # the same for async tests
         fake.clear()                          # empties the journal
+        fake.is_lost = True                   # 404 for everything of the platforms, as a proxy that lost them
+        fake.lose_answers(times=1)            # does what the next call wants, and hangs up; looks (GET) are answered
 
     Or as the pytest fixture ``fake_server`` (tests/fakes/fixtures.py).
 
@@ -69,10 +71,13 @@ from tests.fakes.echo import FakeEcho
 from tests.fakes.flowise import FakeFlowise
 from tests.fakes.make import FakeMake
 from tests.fakes.n8n import FakeN8n
-from tests.fakes.wire import Received, Reply
+from tests.fakes.wire import DROP, Received, Reply, text_reply
 from tests.fakes.zapier import FakeZapier
 
 WAIT_SECONDS = 5.0
+NOT_FOUND = text_reply(
+    "<html><head><title>404 Not Found</title></head></html>", 404, content_type="text/html"
+)
 
 
 class _Response(web.Response):
@@ -97,6 +102,8 @@ class FakeServer:
         self.make = FakeMake(self)
         self.flowise = FakeFlowise(self)
         self.zapier = FakeZapier(self)
+        self.is_lost = False
+        self._answers_to_lose = 0
         self._arrival = threading.Condition()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,6 +136,10 @@ class FakeServer:
 
     def clear(self) -> None:
         self.journal.clear()
+
+    def lose_answers(self, times: int = 1) -> None:
+        """Do what the next calls want, and hang up instead of answering; looks (GET) are answered."""
+        self._answers_to_lose = times
 
     def wait_for(
         self, path: str, *, method: str = "", count: int = 1, timeout_seconds: float = WAIT_SECONDS
@@ -210,12 +221,16 @@ class FakeServer:
         with self._arrival:
             self.journal.append(received)
             self._arrival.notify_all()
-        return await self._send(request, await self._reply(received))
+        reply = await self._reply(received)
+        if received.method != "GET" and self._answers_to_lose > 0:
+            self._answers_to_lose -= 1
+            reply = DROP
+        return await self._send(request, reply)
 
     async def _reply(self, received: Received) -> Reply:
         for part in (self.n8n2, self.n8n1, self.make, self.flowise, self.zapier):
             if received.path == part.prefix or received.path.startswith(part.prefix + "/"):
-                return await part.answer(received)
+                return NOT_FOUND if self.is_lost else await part.answer(received)
         return await self.echo.answer(received)
 
     async def _send(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:

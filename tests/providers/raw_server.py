@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Self
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -11,12 +11,25 @@ USUAL_TRUST = ssl.create_default_context()  # reading all authorities takes a wh
 
 
 class RawServer:
-    """Runs a script for each connection; notes connections and complete requests."""
+    """Runs a script for each connection; notes connections and complete requests.
+
+    Args:
+        script: What to do with a connection, or what to answer to every request.
+        host: Where to listen.
+        tls: For https.
+        instead: Answers to requests in which the key stands.
+    """
 
     def __init__(
-        self, script: Script | bytes, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+        self,
+        script: Script | bytes,
+        *,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+        instead: Mapping[bytes, bytes] | None = None,
     ) -> None:
         self._script = script
+        self._instead = dict(instead or {})
         self._host = host
         self._tls = tls
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,8 +65,9 @@ class RawServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if isinstance(self._script, bytes):
-                while await self.read_request(reader):
-                    writer.write(self._script)
+                while request := await self.read_request(reader):
+                    found = [reply for mark, reply in self._instead.items() if mark in request]
+                    writer.write(found[0] if found else self._script)
                     await writer.drain()
             else:
                 await self._script(reader, writer)

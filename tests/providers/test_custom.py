@@ -150,8 +150,9 @@ async def test_a_job_is_begun_and_its_status_address_read(fake_server: FakeServe
     call = started(fake_server)
     answer = await provider.execute(None, call)
     assert (answer.state, answer.output) == ("running", {"status": "queued"})
-    assert answer.headers["location"] == "/job/a?looks=2"  # the runner makes the status address of it
-    looking = replace(call, url="", body=None, status_url=fake_server.url + answer.headers["location"])
+    assert answer.headers["location"] == "/job/a?looks=2"
+    assert answer.location == f"{fake_server.url}/job/a?looks=2"
+    looking = replace(call, url="", body=None, status_url=answer.location)
     looks = [await provider.poll(None, looking, {"kept": 1}) for _ in range(2)]
     assert [look.output for look in looks] == [
         {"status": "running"},

@@ -67,9 +67,10 @@ def provider(http_client: HttpClient) -> FlowiseProvider:
     return FlowiseProvider(http_client)
 
 
-async def on(name: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """What the adapter makes of a recorded answer, whatever it asks for."""
-    async with RawServer(as_sent(recording(SOURCE, name))) as server:
+async def on(name: str, work: Callable[[Connection], Awaitable[T]], *, is_pinged: bool = False) -> T:
+    """What the adapter makes of a recorded answer, whatever it asks for, but for a ping."""
+    ping = {b"GET /api/v1/ping": as_sent(recording(SOURCE, "ping"))} if is_pinged else {}
+    async with RawServer(as_sent(recording(SOURCE, name)), instead=ping) as server:
         return await work(Connection("c", "flowise", "Recorded", {"baseUrl": server.url, "apiKey": "key"}))
 
 
@@ -154,7 +155,9 @@ async def test_every_recorded_execution_is_read(name: str, provider: FlowiseProv
 async def test_a_recorded_execution_that_is_not_there_is_unknown(provider: FlowiseProvider):
     call = remote_call(SOURCE, workflow_id=FLOW, completion="poll")
     look = await on(
-        "execution_unknown", lambda connection: provider.poll(connection, call, {"executionId": "7"})
+        "execution_unknown",
+        lambda connection: provider.poll(connection, call, {"executionId": "7"}),
+        is_pinged=True,
     )
     assert (look.state, look.message) == ("unknown", "Flowise has no execution 7 (any more).")
 

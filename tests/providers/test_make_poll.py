@@ -1,7 +1,6 @@
 """Learning the end of runs of Make: by their id, by Make's call back, and by a guess in the log."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,15 +149,6 @@ async def test_a_slow_api_ends_in_a_timeout_that_may_be_tried_again(
     monkeypatch.setattr("orchestrator_app.providers.make_api.REQUEST_SECONDS", 0.05)
     with pytest.raises(ProviderUnavailable, match="none came within"):
         await provider.poll(make_connection(make), call, answer.memo)
-
-
-async def test_a_call_whose_answer_was_lost_cannot_be_found(make: FakeMake, provider: MakeProvider):
-    scenario = make.add_scenario("Invoices")
-    call, _ = await started(provider, make, scenario)
-    look = await provider.poll(make_connection(make), call, {})
-    assert (look.state, look.is_certain) == ("unknown", False)
-    waiting = await provider.poll(make_connection(make), replace(call, completion="callback"), {})
-    assert waiting.state == "running"
 
 
 def test_forty_looks_in_a_minute_leave_room_for_the_rest_of_sixty():

@@ -265,7 +265,7 @@ async def test_a_bad_cursor_is_n8ns_own_refusal(n8n: FakeN8n, provider: N8nProvi
         (lambda n8n: n8n.limit_rate(retry_after="9"), ProviderBusy),
         (lambda n8n: n8n.drop(3), ProviderUnavailable),
         (lambda n8n: n8n.keys.clear(), CredentialRefused),
-        (lambda n8n: setattr(n8n, "is_api_open", False), ProviderRefused),
+        (lambda n8n: setattr(n8n, "is_api_open", False), ProviderUnavailable),
     ],
 )
 async def test_trouble_with_the_api_is_told_by_kind(

@@ -175,3 +175,25 @@ async def test_what_another_server_answers_is_told_as_such(
 ):
     with pytest.raises(error):
         await provider.execute(None, remote_call("n8n", url=fake_server.url + path, **settings))
+
+
+async def test_while_the_api_is_switched_off_nobody_says_that_a_workflow_is_gone(
+    n8n: FakeN8n, provider: N8nProvider
+):
+    flow = n8n.add_workflow("Orders")
+    n8n.is_api_open = False
+    with pytest.raises(ProviderUnavailable, match="The API of n8n is not there") as caught:
+        await provider.execute(n8n_connection(n8n), remote_call("n8n", workflow_id=flow.id))
+    assert caught.value.retryable
+    assert flow.executions == []
+    error = await refusal(provider, n8n, workflow_id=flow.id, url=f"{n8n.base}/webhook/ordres")
+    assert "Whether the workflow is active could not be seen: The API of n8n is not there" in error.message
+
+
+async def test_a_key_that_may_not_list_workflows_does_not_hide_that_one_is_gone(
+    fake_server: FakeServer, provider: N8nProvider
+):
+    n8n = fake_server.n8n2
+    connection = n8n_connection(n8n, apiKey=n8n.add_key("few", {"workflow:read"}))
+    with pytest.raises(ProviderRefused, match="no workflow gone"):
+        await provider.execute(connection, remote_call("n8n", workflow_id="gone"))

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator_app.domain.json_values import JsonObject
 from orchestrator_app.domain.remote import RemoteCall
-from orchestrator_app.errors import CredentialRefused
+from orchestrator_app.errors import CredentialRefused, ProviderUnavailable
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.n8n import N8nProvider
 from tests.fakes.connections import n8n_connection, remote_call
@@ -122,4 +122,16 @@ async def test_a_key_that_may_not_stop_is_an_error(fake_server: FakeServer, prov
     n8n.add_key("few", {"execution:read", "execution:list"})
     with pytest.raises(CredentialRefused, match="Forbidden"):
         await provider.cancel(n8n_connection(n8n, apiKey="few"), call, memo)
+    assert run.status == "running"
+
+
+async def test_while_the_api_is_switched_off_nobody_says_that_an_execution_is_gone(
+    fake_server: FakeServer, provider: N8nProvider
+):
+    n8n = fake_server.n8n2
+    call, memo, run = await start(n8n, provider)
+    n8n.is_api_open = False
+    for kept in (memo, memo | {"executionId": "1"}):
+        with pytest.raises(ProviderUnavailable, match="The API of n8n is not there"):
+            await provider.cancel(n8n_connection(n8n), call, kept)
     assert run.status == "running"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator_app.domain.remote import RemoteCall
+from orchestrator_app.errors import OutcomeUnknown
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.simulated import SimulatedProvider
 from tests.fakes.connections import remote_call
@@ -80,6 +81,8 @@ async def test_a_call_that_waits_for_its_answer_ends_when_it_is_cancelled(provid
     going_on.cancel()
     with pytest.raises(asyncio.CancelledError):
         await going_on
+    # Whoever hangs up does not end what was started.
+    assert (await provider.cancel(None, other, {})).endswith("was stopped.")
     assert "was under way any more" in await provider.cancel(None, other, {})
 
 
@@ -122,3 +125,65 @@ async def test_what_was_started_is_not_remembered_without_bound(
         clock.now += 2
     assert len(provider._executions._started) <= 3
     assert len(provider._executions._cancelled) <= 3
+
+
+# --- calls whose answer was lost ---
+
+
+@pytest.mark.parametrize(
+    ("workflow", "body", "state", "output"),
+    [
+        ("echo", {"x": 1}, "completed", {"x": 1}),
+        ("failing", {"message": "No luck."}, "failed", None),
+        ("polling", {"seconds": 0, "failure": "Broken."}, "failed", None),
+    ],
+)
+async def test_an_execution_whose_answer_was_lost_is_found_by_its_correlation_id(
+    provider: SimulatedProvider, workflow: str, body: Any, *, state: str, output: Any
+):
+    call = simulated(workflow, body, correlation_id="run:a")
+    await provider.execute(None, call)
+    await provider.execute(None, simulated("echo", "another", correlation_id="run:b"))
+    look = await provider.poll(None, call, {})
+    assert (look.state, look.output, look.is_certain) == (state, output, True)
+    assert look.remote_id.startswith(workflow)
+
+
+async def test_an_execution_goes_on_after_its_caller_gave_up(provider: SimulatedProvider, clock: Clock):
+    call = simulated("slow", {"seconds": 60}, timeout_seconds=0.01)
+    with pytest.raises(OutcomeUnknown):
+        await provider.execute(None, call)
+    first = await provider.poll(None, call, {})
+    assert (first.state, first.is_certain) == ("running", True)
+    clock.now += 60
+    assert (await provider.poll(None, call, first.memo)).state == "completed"
+
+
+async def test_what_has_answered_and_does_not_call_back_is_still_awaited(provider: SimulatedProvider):
+    call = simulated("echo", {"x": 1}, completion="callback", callback_url="http://x")
+    answer = await provider.execute(None, call)
+    for memo in (answer.memo, {}):
+        look = await provider.poll(None, call, memo)
+        assert (look.state, look.is_certain) == ("running", True)
+        assert "does not call back" in look.message
+
+
+@pytest.mark.parametrize(("completion", "state"), [("poll", "unknown"), ("callback", "running")])
+async def test_nothing_is_known_of_a_call_that_never_arrived(
+    provider: SimulatedProvider, *, completion: str, state: str
+):
+    look = await provider.poll(None, simulated("echo", completion=completion), {})
+    assert (look.state, look.is_certain) == (state, False)
+    assert "No simulated execution of this call is known" in look.message
+
+
+async def test_of_those_that_have_answered_only_the_newest_are_remembered(
+    provider: SimulatedProvider, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("orchestrator_app.providers.simulated_executions._MOST_ANSWERED", 3)
+    calls = [simulated("echo", correlation_id=f"run:{number}") for number in range(5)]
+    for call in calls:
+        await provider.execute(None, call)
+    states = [(await provider.poll(None, call, {})).state for call in calls]
+    assert states == ["unknown"] * 2 + ["completed"] * 3
+    assert len(provider._executions._started) == 3

@@ -13,7 +13,7 @@ from orchestrator_app.providers.answers import HttpAnswer
 from orchestrator_app.providers.client import HttpClient
 from orchestrator_app.providers.connection import Connection
 from orchestrator_app.providers.zapier import ZapierProvider
-from orchestrator_app.providers.zapier_runs import Memo, holds, look_at
+from orchestrator_app.providers.zapier_runs import Memo, look_at
 from tests.fakes.connections import CORRELATION, remote_call, zapier_connection
 from tests.fakes.server import FakeServer
 from tests.fakes.zapier import FakeZapier
@@ -242,26 +242,6 @@ async def test_a_run_without_data_is_found_by_the_search_alone_and_it_is_said(
     look = await looked(provider, zapier, zapier.add_zap("Leads", shows_data=False, looks_until_listed=0))
     assert (look.state, look.is_certain) == ("completed", False)
     assert "by Zapier's search alone" in look.message
-
-
-@pytest.mark.parametrize(
-    ("data", "is_held"),
-    [
-        ({"correlation_id": "r:n-1"}, True),
-        ({"deep": [{"text": 'raw {"x": "r:n-1"}'}]}, True),
-        ("correlation_id=r%3An-1&a=1", True),
-        ("http://x/?id=r:n-1", True),
-        ({"r:n-1": 1}, True),
-        ({"correlation_id": "r:n-10"}, False),
-        ({"correlation_id": "r:n-1-2"}, False),
-        ({"correlation_id": "or:n-1"}, False),
-        ("", False),
-        (None, False),
-    ],
-)
-def test_an_id_is_held_only_if_all_of_it_is_there(data: Any, is_held: bool):  # noqa: FBT001
-    assert holds(data, "r:n-1") is is_held
-    assert not holds(data, "")
 
 
 async def test_raw_texts_and_forms_are_found_too(provider: ZapierProvider, zapier: FakeZapier):

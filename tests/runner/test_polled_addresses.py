@@ -1,9 +1,14 @@
 """A plain address has no API of its platform: it is polled by a status address and conditions."""
 
+from dataclasses import replace
+
 import pytest
 
-from orchestrator_app.domain.remote import RemoteAnswer, RemoteLook
-from tests.running import World, failure_of, graph, webhook
+from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
+from orchestrator_app.errors import CredentialUnreadable
+from orchestrator_app.storage.sql import text
+from tests.fakes.server import FakeServer
+from tests.running import World, driven, failure_of, graph, node, webhook
 
 STATUS = "https://jobs.example/7"
 PLAIN = {
@@ -50,10 +55,9 @@ async def test_conditions_of_an_earlier_address_do_not_judge_what_a_platform_tel
     assert (await world.ended(run_id)).output == {"n": 1}
 
 
-@pytest.mark.parametrize("location", [STATUS, "/7", "7"])
-async def test_without_a_status_address_the_answer_tells_it(sqlite_world: World, location: str):
+async def test_without_a_status_address_the_answer_tells_it(sqlite_world: World):
     world = sqlite_world
-    world.platform.on_call("a", RemoteAnswer("running", headers={"location": location}))
+    world.platform.on_call("a", RemoteAnswer("running", location=STATUS))
     world.platform.on_look("a", state("done"))
     run_id = await world.start(graph([polled()]))
     await looked(world, 1)
@@ -87,3 +91,45 @@ async def test_a_condition_that_fails_fails_the_node(sqlite_world: World):
     run_id = await world.start(graph([polled(**broken, statusUrl=STATUS)]))
     await looked(world, 1)
     assert failure_of((await world.ended(run_id)).nodes[0])["code"] == "expression_error"
+
+
+@pytest.mark.parametrize("told_by", ["node", "answer"])
+async def test_a_token_in_the_status_address_is_kept_sealed_and_shown_nowhere(
+    http_world: World, fake_server: FakeServer, told_by: str
+):
+    world, token = http_world, "s3cret-of-the-status-address"
+    job = f"{fake_server.url}/job/a?looks=2&end=done&token={token}"
+    polling = node(
+        "a",
+        "RemoteWebhook",
+        url=job,
+        completion="poll",
+        statusUrl=job if told_by == "node" else "",
+        doneCondition="data.status = 'done'",
+    )
+    run_id = await world.start(graph([polling]))
+    run = await world.parked(run_id)
+    memo = await world.database.read(
+        lambda connection: connection.execute(text("SELECT memo FROM node_run")).scalar_one()
+    )
+    assert "statusUrl" in memo
+    assert token not in memo
+    assert fake_server.url.removeprefix("http://") in memo
+    run = await driven(world, run_id)
+    assert run is not None
+    assert (run.summary.state, run.output) == ("COMPLETED", {"status": "done", "result": {"looks": 2}})
+    assert token not in f"{run.nodes}{run.logs}"
+    assert {look.query["token"] for look in fake_server.calls("/job/a", method="GET")} == {token}
+
+
+async def test_a_status_address_that_an_older_release_has_kept_is_still_looked_at(
+    http_world: World, fake_server: FakeServer
+):
+    call = RemoteCall(
+        "custom", status_url=f"{fake_server.url}/job/a", correlation_id="r.a", timeout_seconds=5
+    )
+    assert (await http_world.gateway.poll("default", call, {})).state == "running"
+    sealed = http_world.gateway.sealed_address(call, call.status_url)
+    elsewhere = replace(call, status_url=sealed, correlation_id="r.b")
+    with pytest.raises(CredentialUnreadable):
+        await http_world.gateway.poll("default", elsewhere, {})

@@ -38,7 +38,7 @@ async def test_a_call_that_is_found_has_the_result_of_its_execution(world: World
     (attempt,) = nodes_of(run)["a"].attempts
     assert failure_of(attempt)["code"] == "outcome_unknown"
     call, memo = world.platform.looks[0]
-    assert (memo, call.started_at, call.completion) == ({}, begun, "poll")
+    assert (memo, call.started_at, call.completion) == ({}, begun, "response")
     assert call.correlation_id == world.platform.calls[0].correlation_id
     assert world.platform.looks[1][1] == {"misses": 1}
     said = messages_of(run)
@@ -71,7 +71,7 @@ async def test_a_search_goes_on_in_the_next_life_of_the_process(world: World):
     assert (run.summary.state, world.platform.looks_at("a")) == ("COMPLETED", 2)
 
 
-@pytest.mark.parametrize("look", [NOT_YET, RemoteLook("unknown"), ProviderUnavailable("It is down.")])
+@pytest.mark.parametrize("look", [NOT_YET, RemoteLook("unknown")])
 async def test_a_call_that_is_not_found_in_time_has_an_unknown_outcome(sqlite_world: World, look: Step):
     world = sqlite_world
     begun = world.clock.ms
@@ -82,6 +82,13 @@ async def test_a_call_that_is_not_found_in_time_has_an_unknown_outcome(sqlite_wo
     assert world.clock.ms - begun == SEARCH_MS
     assert 4 <= world.platform.looks_at("a") <= 9
     assert nodes_of(run)["a"].needs_decision
+
+
+async def test_a_platform_that_is_away_for_minutes_is_asked_as_soon_as_it_is_back(sqlite_world: World):
+    down = ProviderUnavailable("It is down.")
+    run = await ran(sqlite_world, *[down] * 20, NOT_YET, DONE)
+    assert (run.summary.state, run.output) == ("COMPLETED", {"got": {"n": 1}})
+    assert messages_of(run).count("The call cannot be looked for on simulated yet: It is down.") == 1
 
 
 async def test_an_execution_that_has_failed_fails_the_node(sqlite_world: World):
@@ -170,6 +177,36 @@ async def test_a_call_that_is_found_going_on_is_waited_for_until_it_calls_back(w
 async def test_nobody_waits_for_a_callback_of_a_call_that_is_not_found(sqlite_world: World):
     run = await ran(sqlite_world, NOT_YET, node=webhook("a", completion="callback", callbackTimeout=600_000))
     assert failure_of(nodes_of(run)["a"])["code"] == "outcome_unknown"
+
+
+async def awaited_all_the_same(world: World) -> str:
+    """The id of a run whose call was lost, and whose platform cannot tell whether it arrived."""
+    world.platform.on_call("a", LOST)
+    world.platform.on_look("a", RemoteLook("unknown", message="It keeps no ids.", is_certain=False))
+    run_id = await world.start(graph([webhook("a", completion="callback", callbackTimeout=600_000)]))
+    run = await world.parked(run_id)
+    while not any("Its callback is still awaited" in said for said in messages_of(run)):
+        world.advance(5_000)
+        run = await world.parked(run_id)
+    return run_id
+
+
+async def test_where_the_platform_cannot_tell_a_late_callback_still_counts(world: World):
+    run_id = await awaited_all_the_same(world)
+    looks = world.platform.looks_at("a")
+    world.advance(60_000)
+    await world.parked(run_id)
+    assert world.platform.looks_at("a") == looks
+    await world.call_back(run_id, (await world.tokens_of(run_id))["a"][0], {"n": 2})
+    assert (await world.ended(run_id)).output == {"n": 2}
+
+
+async def test_where_the_platform_cannot_tell_and_nobody_calls_back_a_person_decides(sqlite_world: World):
+    run_id = await awaited_all_the_same(sqlite_world)
+    run = await after(sqlite_world, run_id)
+    failure = failure_of(run.nodes[0])
+    assert (failure["code"], run.nodes[0].needs_decision) == ("outcome_unknown", True)
+    assert failure["message"].endswith("It was looked for on simulated and not found. It keeps no ids.")
 
 
 async def test_a_wait_that_is_over_before_the_search_leaves_the_outcome_unknown(sqlite_world: World):

@@ -5,7 +5,19 @@ import pytest
 from orchestrator_app.domain.remote import RemoteAnswer
 from orchestrator_app.errors import NotSupported, ProviderRefused, ProviderUnavailable, Unavailable
 from orchestrator_app.runner import stopping
-from tests.running import WORKSPACE, World, failure_of, graph, mapper, nodes_of, states_of, wait, webhook
+from tests.runner.outside import Platforms
+from tests.running import (
+    WORKSPACE,
+    World,
+    failure_of,
+    graph,
+    mapper,
+    node,
+    nodes_of,
+    states_of,
+    wait,
+    webhook,
+)
 from tests.steered import Held
 
 STARTED = RemoteAnswer("running", remote_id="77", memo={"id": "77"})
@@ -192,12 +204,70 @@ async def test_a_log_that_cannot_be_written_ends_nothing(
     assert "The execution was stopped." in caplog.text
 
 
-async def test_the_end_of_the_process_does_not_wait_for_a_platform(sqlite_world: World):
+@pytest.mark.parametrize("kind", ["prediction", "webhook", "flow"])
+async def test_a_flow_that_is_called_by_its_address_alone_is_stopped(platforms: Platforms, kind: str):
+    world, flowise = platforms.world, platforms.fake.flowise
+    start = {"start": "webhook"} if kind == "webhook" else {}
+    flow = flowise.add_flow("Slow", seconds=None, **start)
+    path = f"/api/v1/{'prediction' if kind == 'flow' else kind}/{flow.id}"
+    calling = node("a", "RemoteWebhook", provider="flowise", url=flowise.base + path)
+    if kind == "flow":
+        calling = node("a", "LocalFlow", baseURL=flowise.base, flowId=flow.id)
+    run_id = await world.start(graph([calling]))
+    await platforms.fake.arrived(flowise.prefix + path)
+    await world.runs.cancel(WORKSPACE, run_id)
+    said = "Flowise was told to stop the flow, which ends before its next step."
+    assert await lines_of(world, run_id) == [("a", "info", said)]
+    (run,) = flowise.runs
+    assert run.is_aborted
+
+
+async def test_the_end_of_the_process_waits_a_little_for_what_is_being_stopped(sqlite_world: World):
+    world = sqlite_world
+    held = Held()
+    world.platform.on_call("a", STARTED)
+    world.platform.on_cancel("a", held)
+    run_id = await world.start(graph([polled()]))
+    await world.parked(run_id)
+    await world.runs.cancel(WORKSPACE, run_id)
+    ending = asyncio.create_task(world.life.engine.stop(20))
+    await asyncio.sleep(0)
+    held.answer("n8n stopped execution 77.")
+    await asyncio.wait_for(ending, stopping.CLOSE_SECONDS)
+    run = await world.ended(run_id)
+    assert run.logs[-1].message == "n8n stopped execution 77."
+
+
+async def test_the_end_of_the_process_does_not_wait_long_for_a_platform_and_says_so(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stopping, "CLOSE_SECONDS", 0.02)
     world = sqlite_world
     world.platform.on_call("a", STARTED)
     world.platform.on_cancel("a", Held())
     run_id = await world.start(graph([polled()]))
     await world.parked(run_id)
     await world.runs.cancel(WORKSPACE, run_id)
+    await asyncio.wait_for(world.life.engine.stop(20), 5)
+    run = await world.ended(run_id)
+    assert run.summary.state == "CANCELLED"
+    assert (run.logs[-1].level, run.logs[-1].message) == (
+        "warning",
+        "Orchestrator stopped before it could tell the platform to stop, so the execution may go on there.",
+    )
+
+
+async def test_a_database_that_is_away_does_not_hold_up_the_end_of_the_process(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stopping, "CLOSE_SECONDS", 0.02)
+    monkeypatch.setattr(stopping, "NOTE_SECONDS", 0.02)
+    world = sqlite_world
+    world.platform.on_call("a", STARTED)
+    world.platform.on_cancel("a", Held())
+    run_id = await world.start(graph([polled()]))
+    await world.parked(run_id)
+    await world.runs.cancel(WORKSPACE, run_id)
+    world.store.before("note", asyncio.Event().wait)
     await asyncio.wait_for(world.life.engine.stop(20), 5)
     assert (await world.ended(run_id)).summary.state == "CANCELLED"

@@ -206,7 +206,7 @@ def open_office(database: Database, vault: Vault) -> Office:
     clock, hub = SteeredClock(), Hub()
     providers: dict[str, Provider] = {"memory": memory, "open": open_provider, "modal": modal}
     connections = Connections(database, vault, providers, hub, now=clock.now, new_id=tokens.new_id)
-    gateway = Gateway(providers, connections)
+    gateway = Gateway(providers, connections, vault)
     catalog = Catalog(database, providers, connections, hub, now=clock.now, sleep=clock.sleep)
     return Office(
         database, memory, open_provider, modal, clock, hub, connections, gateway, catalog, providers

@@ -109,7 +109,7 @@ async def test_a_platform_that_needs_no_connection_is_listed_page_by_page_at_onc
 
 
 async def test_what_a_platform_cannot_do_is_refused_before_anything_else(office: Office):
-    with pytest.raises(NotSupported):
+    with pytest.raises(NotSupported, match="Open cannot do this: preview"):
         await office.catalog.look(WS, "open", "w1")
     assert office.open.seen == []
 
@@ -122,7 +122,9 @@ async def test_a_connection_that_lists_nothing_is_not_asked(office: Office):
     assert (found.rows, found.syncs) == ((), ())
     await office.catalog.refresh(WS, "modal")
     assert office.modal.cursors == []
-    with pytest.raises(NotSupported):
+    with pytest.raises(
+        NotSupported, match="Modal does not offer this with this kind of connection: showing a workflow"
+    ):
         await office.catalog.look(WS, "modal", "w1", connection_id=view.id)
 
 

@@ -73,7 +73,7 @@ async def test_one_that_does_not_answer_is_tried_at_growing_intervals(office: Of
 
 async def test_one_that_was_never_tried_is_tried_at_the_start(office: Office):
     connection_id = await office.connect()
-    await office.connections.mark(WS, connection_id, "untested", "")
+    await office.connections.mark(WS, await office.connections.open(WS, connection_id), "untested", "")
     assert await tried_after(office, watch_of(office), UNTESTED_MS)
 
 
@@ -81,7 +81,9 @@ async def test_what_a_run_saw_counts_as_a_look(office: Office):
     connection_id = await office.connect()
     watch = watch_of(office)
     office.clock.ms += CONNECTED_MS - 1
-    await office.connections.mark(WS, connection_id, "connected", "A call went well.")
+    await office.connections.mark(
+        WS, await office.connections.open(WS, connection_id), "connected", "A call went well."
+    )
     assert not await tried_after(office, watch, 1)
 
 

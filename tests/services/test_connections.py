@@ -39,7 +39,9 @@ async def test_a_connection_is_kept_and_tested(office: Office):
     assert view.secrets_set == ("apiKey",)
     assert (view.status, view.status_detail) == ("connected", "It answers.")
     assert view.created_date == view.updated_date == view.checked_date == office.clock.ms
-    assert office.memory.seen == [Connection(view.id, "memory", "Ours", GOOD | {"region": "eu"})]
+    assert office.memory.seen == [
+        Connection(view.id, "memory", "Ours", GOOD | {"region": "eu"}, view.updated_date)
+    ]
     assert await office.connections.list(WS) == (view,)
     assert await office.connections.get(WS, view.id) == view
 
@@ -350,13 +352,23 @@ async def test_what_a_test_finds_is_told_without_secrets(office: Office):
 
 async def test_an_outcome_for_what_a_connection_was_before_does_not_count(office: Office):
     connection_id = await office.connect()
-    before = (await office.connections.get(WS, connection_id)).updated_date
-    office.clock.ms += 5
+    before = await office.connections.open(WS, connection_id)
     await office.connections.update(WS, connection_id, name="New", credentials={})
-    await office.connections.mark(WS, connection_id, "refused", "The old key.", updated_date=before)
+    now = await office.connections.open(WS, connection_id)
+    assert now.updated_date > before.updated_date, "although no time has passed"
+    await office.connections.mark(WS, before, "refused", "The old key.")
     assert (await office.connections.get(WS, connection_id)).status == "connected"
-    await office.connections.mark(WS, connection_id, "refused", "The key.", updated_date=office.clock.ms)
+    await office.connections.mark(WS, now, "refused", "The key.")
     assert (await office.connections.get(WS, connection_id)).status == "refused"
+
+
+async def test_a_check_tries_what_another_process_has_just_changed(office: Office, vault: Vault):
+    connection_id = await office.connect()
+    other = open_office(office.database, vault)
+    await other.connections.update(WS, connection_id, name=None, credentials={"apiKey": "a-newer-key-1"})
+    office.memory.seen.clear()
+    await office.connections.check(WS, connection_id)
+    assert [seen.values["apiKey"] for seen in office.memory.seen if seen] == ["a-newer-key-1"]
 
 
 async def test_who_uses_a_connection_is_found(office: Office):

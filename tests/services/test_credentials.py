@@ -67,3 +67,28 @@ def test_a_secret_does_not_follow_to_what_is_no_address():
             {"baseUrl": "https://memory.example", "apiKey": "the-secret-key-1"},
             {"baseUrl": "memory.example"},
         )
+
+
+def test_what_may_be_left_out_can_be_taken_away():
+    present = {"baseUrl": "https://memory.example", "region": "eu", "apiKey": "key-12345", "pin": "pin-12345"}
+    kept = {"baseUrl": "https://memory.example", "apiKey": "key-12345"}
+    assert changed_values(MemoryProvider(), present, {"pin": None, "region": None}) == kept
+    assert changed_values(MemoryProvider(), present, {"pin": ""}) == present
+
+
+def test_what_is_required_and_what_is_unknown_cannot_be_taken_away():
+    with pytest.raises(InvalidInput) as caught:
+        changed_values(
+            MemoryProvider(), {"baseUrl": "https://x", "apiKey": "key-12345"}, {"apiKey": None, "x": None}
+        )
+    found = {error["field"]: error["message"] for error in caught.value.errors}
+    assert found == {"apiKey": "API key is missing.", "x": "Memory has no field “x”."}
+
+
+def test_a_secret_that_is_taken_away_need_not_be_entered_again_when_the_address_changes():
+    present = {"baseUrl": "https://memory.example", "apiKey": "key-12345", "pin": "pin-12345"}
+    moved = {"baseUrl": "https://other.example", "apiKey": "key-67890", "pin": None}
+    assert changed_values(MemoryProvider(), present, moved) == {
+        "baseUrl": "https://other.example",
+        "apiKey": "key-67890",
+    }

@@ -154,6 +154,29 @@ async def test_a_refused_key_marks_its_connection(office: Office, operation: str
     assert (view.status, view.status_detail) == ("refused", "Key *** refused.")
 
 
+async def test_a_key_that_only_lacks_a_permission_does_not_mark_its_connection(office: Office):
+    connection_id = await office.connect()
+    office.memory.look = CredentialRefused("It may not read executions.", lacks_permission=True)
+    with pytest.raises(CredentialRefused):
+        await ask(office, "poll", connection_id)
+    assert (await office.connections.get(WS, connection_id)).status == "connected"
+
+
+async def test_a_late_refusal_of_the_old_key_does_not_mark_a_connection_that_was_corrected(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    connection_id = await office.connect()
+
+    async def refused_late(*_: object) -> RemoteAnswer:
+        await office.connections.update(WS, connection_id, name=None, credentials={"apiKey": "the-right-key"})
+        raise CredentialRefused("The key is wrong.")
+
+    monkeypatch.setattr(office.memory, "execute", refused_late)
+    with pytest.raises(CredentialRefused):
+        await ask(office, "execute", connection_id)
+    assert (await office.connections.get(WS, connection_id)).status == "connected"
+
+
 async def test_a_refusal_without_a_connection_marks_nothing(office: Office):
     office.memory.answer = CredentialRefused("Sign in first.")
     async with office.hub.subscribe(WS) as changes:
@@ -232,7 +255,7 @@ def real_gateway(database: Database, vault: Vault, http_client: HttpClient) -> t
     providers = build_providers(http_client)
     clock = SteeredClock()
     connections = Connections(database, vault, providers, Hub(), now=clock.now, new_id=tokens.new_id)
-    return Gateway(providers, connections), connections
+    return Gateway(providers, connections, vault), connections
 
 
 async def test_a_server_that_echoes_the_secret_does_not_bring_it_into_the_journal(

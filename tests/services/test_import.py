@@ -78,7 +78,7 @@ async def outside(
         connections = Connections(
             database, vault, providers, world.hub, now=world.clock.now, new_id=tokens.new_id
         )
-        world.gateway = Gateway(providers, connections)
+        world.gateway = Gateway(providers, connections, vault)
         await world.restart()
         yield Outside(world, fake_server, connections)
 

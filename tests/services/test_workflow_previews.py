@@ -97,7 +97,7 @@ async def test_what_is_known_is_shown_when_the_platform_does_not_answer(office: 
         await office.catalog.look(WS, "memory", "w1")
     office.memory.down = None
     first = await office.catalog.look(WS, "memory", "w1")
-    await office.connections.mark(WS, connection_id, "connected", "")
+    await office.connections.mark(WS, await office.connections.open(WS, connection_id), "connected", "")
     office.clock.ms += FRESH_MS
     office.memory.down = error
     is_refused = isinstance(error, CredentialRefused)

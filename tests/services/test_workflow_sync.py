@@ -259,10 +259,12 @@ async def test_a_connection_that_is_deleted_while_its_list_is_read_ends_it(offic
 
 async def test_a_list_that_can_be_read_again_clears_what_was_seen_of_its_connection(office: Office):
     connection_id = await office.connect()
-    await office.connections.mark(WS, connection_id, "unreachable", "It was down.")
+    await office.connections.mark(
+        WS, await office.connections.open(WS, connection_id), "unreachable", "It was down."
+    )
     await office.catalog.browse_fully(WS, "memory", ALL)
     assert (await office.connections.get(WS, connection_id)).status == "connected"
-    await office.connections.mark(WS, connection_id, "refused", "No.")
+    await office.connections.mark(WS, await office.connections.open(WS, connection_id), "refused", "No.")
     office.memory.check = ConnectionCheck("refused", "Still not.")
     await office.catalog.browse_fully(WS, "memory", ALL, refresh=True)
     view = await office.connections.get(WS, connection_id)

@@ -59,7 +59,7 @@ async def get(
 async def set_status(
     database: Database, connection_id: str, workspace: str = DEFAULT_WORKSPACE, **status: Any
 ) -> None:
-    wishes = {"status": "connected", "detail": "It works.", "now": 3_000} | status
+    wishes = {"status": "connected", "detail": "It works.", "now": 3_000, "updated_date": 1_000} | status
     await database.write(
         lambda connection: connections.set_status(
             connection, workspace, connection_id=connection_id, **wishes
@@ -181,7 +181,7 @@ async def test_nobody_reaches_into_another_workspace(database: Database):
 async def test_an_outcome_counts_only_for_the_connection_it_was_found_with(database: Database):
     await insert(database, "c1", "Main")
 
-    async def found(status: str, updated_date: int | None) -> str:
+    async def found(status: str, updated_date: int) -> str:
         await database.write(
             lambda connection: connections.set_status(
                 connection,
@@ -199,7 +199,7 @@ async def test_an_outcome_counts_only_for_the_connection_it_was_found_with(datab
 
     assert await found("refused", 999) == "untested"
     assert await found("refused", 1_000) == "refused"
-    assert await found("connected", None) == "connected"
+    assert await found("connected", 999) == "refused"
 
 
 async def test_the_watch_sees_the_connections_of_every_workspace(database: Database):

@@ -114,7 +114,8 @@ async def test_a_connection_is_checked_and_turns_red_everywhere(tabs: Tabs, fake
     tab, other = await tabs.open("/connections"), await tabs.open("/connections")
     await tab.send(ConnectionsState.check, connection_id)
     assert (shown(tab, "testing_id"), rows(tab)) == ("", [("Ours", "connected")])
-    await tabs.application.connections.mark(HERE, connection_id, "refused", "The key is not accepted.")
+    connection = await tabs.application.connections.open(HERE, connection_id)
+    await tabs.application.connections.mark(HERE, connection, "refused", "The key is not accepted.")
     await other.until(lambda: rows(other) == [("Ours", "refused")])
     await tab.send(ConnectionsState.check, "gone")
     assert "no such connection" in tab.said[-1]

@@ -4,7 +4,6 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from random import uniform
-from urllib.parse import urljoin
 
 from orchestrator_app.domain.inputs import placed_inputs
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
@@ -93,9 +92,9 @@ class RemoteHandler(ABC):
         template = str(context.node.config.get("statusUrl") or "").strip()
         if template:
             scope = replace(context.scope, data=answer.output)
-            return (await context.renderer.text(template, scope)).strip()
-        location = answer.headers.get("location", "")
-        if not location:
+            address = (await context.renderer.text(template, scope)).strip()
+            return context.gateway.sealed_address(call, address)
+        if not answer.location:
             raise UnreadableAnswer(
                 "The answer has no header Location, so it is not known where to ask for the state.",
                 hint="Enter the status address in the node.",
@@ -103,7 +102,7 @@ class RemoteHandler(ABC):
                 operation="execute",
                 remote_status=answer.status_code,
             )
-        return urljoin(call.url, location)
+        return answer.location
 
     def _watch_for(self, context: NodeContext, call: RemoteCall, answer: RemoteAnswer) -> Outcome:
         """Wait until looks at the execution see its end."""

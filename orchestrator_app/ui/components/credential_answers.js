@@ -31,9 +31,10 @@ export function firstValues(fields) {
 export function credentialsOf(fields, values) {
   const credentials = {};
   for (const field of fields) {
-    // A secret left empty stays as it is stored; it must not be overwritten with nothing.
-    if (field.isTopLevel || (field.isSecret && !values[field.key])) continue;
-    credentials[field.key] = values[field.key] ?? "";
+    const value = values[field.key];
+    // A secret left empty stays as it is stored; null is one that the person takes away.
+    if (field.isTopLevel || (field.isSecret && !value && value !== null)) continue;
+    credentials[field.key] = field.isSecret ? value : value ?? "";
   }
   return credentials;
 }
@@ -41,6 +42,11 @@ export function credentialsOf(fields, values) {
 // What a test depends on: everything but its own findings.
 export function testedPart(fields, values) {
   return JSON.stringify(credentialsOf(fields.filter((field) => !field.isDiscovered), values));
+}
+
+// What is stored and can be left out can be taken away.
+export function isRemovable(field) {
+  return Boolean(field.isSecret && field.isStored && !field.required);
 }
 
 // A secret that is stored need not be entered again.

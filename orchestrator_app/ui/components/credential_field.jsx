@@ -1,7 +1,7 @@
 // One input of the form of a connection: a text, a secret, a choice, or a choice that a test has to find first.
 import { useId, useState } from "react";
 import { ChevronDown, Eye, EyeOff } from "lucide-react";
-import { isNeeded } from "./credential_answers.js";
+import { isNeeded, isRemovable } from "./credential_answers.js";
 
 const MOST_SIDE_BY_SIDE = 3;
 // Values are trimmed, so none of them is this.
@@ -80,12 +80,16 @@ function SideBySide({ field, id, value, onChange }) {
   );
 }
 
-export function CredentialField({ field, value, error, found, hasMoved, onChange }) {
+export function CredentialField({ field, value: given, error, found, hasMoved, onChange }) {
   const id = useId();
+  const isRemoved = given === null;
+  const value = given ?? "";
   const described = [field.help && `${id}-help`, error && `${id}-error`].filter(Boolean).join(" ") || undefined;
   const isChoice = Boolean(field.options?.length) && !field.isDiscovered;
   const isSideBySide = isChoice && !field.takesOthers && field.options.length <= MOST_SIDE_BY_SIDE;
-  const placeholder = field.isStored && hasMoved ? "Enter it again, since the address changed" : field.placeholder;
+  const placeholder = isRemoved
+    ? "Removed when you save"
+    : field.isStored && hasMoved ? "Enter it again, since the address changed" : field.placeholder;
   const shared = {
     id, value, name: field.key, "aria-describedby": described, "aria-invalid": error ? true : undefined,
     "aria-required": isNeeded(field) || undefined, onChange: (event) => onChange(event.target.value),
@@ -112,6 +116,11 @@ export function CredentialField({ field, value, error, found, hasMoved, onChange
       {isChoice && field.takesOthers && <OpenChoice field={field} options={field.options} shared={shared} onChange={onChange} />}
       {isChoice && !field.takesOthers && <Select options={field.options} shared={shared} />}
       {!field.isDiscovered && !isChoice && <TextInput field={field} placeholder={placeholder} shared={shared} />}
+      {isRemovable(field) && (
+        <button type="button" className="o-small-button o-field-action" aria-label={`${isRemoved ? "Keep" : "Remove"} ${field.label}`} onClick={() => onChange(isRemoved ? "" : null)}>
+          {isRemoved ? "Keep" : "Remove"}
+        </button>
+      )}
       {notes}
     </div>
   );

@@ -141,7 +141,7 @@ export function CredentialForm({ fields = [], method = "POST", url, testUrl, con
   };
   const input = (field) => (
     <CredentialField
-      key={field.key} field={field} value={values[field.key] ?? ""} error={errors[field.key]} found={found && (found[field.key] ?? [])}
+      key={field.key} field={field} value={values[field.key]} error={errors[field.key]} found={found && (found[field.key] ?? [])}
       hasMoved={moved} onChange={(next) => change(field.key, next)}
     />
   );

@@ -25,7 +25,7 @@ class FormField(TypedDict):
         help: A sentence below it.
         isSecret: Typed unseen; when left empty it is not sent, so a stored secret stays.
         isOrigin: An address to which the secrets are bound; when it changes, they are wanted again.
-        isStored: A secret of which one is stored already.
+        isStored: A secret of which one is stored already; one that is not required can be removed (sent as null).
         isTopLevel: Sent beside ``credentials`` instead of in it (the connection's name).
         required: Refused when empty and not stored, before anything is sent.
         placeholder: Shown while empty, for instance ``•••• stored``.
