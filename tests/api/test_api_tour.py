@@ -1,6 +1,5 @@
 """The commands of docs/api-tour.md do what stands below them."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.server import FakeServer
-from tests.processes import ROOT, free_port
+from tests.processes import ROOT, free_port, surroundings
 
 TOUR = ROOT / "docs" / "api-tour.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,11 +36,9 @@ def pattern(expected: str) -> str:
 def served(data_dir: Path) -> Iterator[str]:
     """The address of a server of its own."""
     port = free_port()
-    environment = os.environ | {
-        "ORCHESTRATOR_PORT": str(port),
-        "ORCHESTRATOR_DATA_DIR": str(data_dir),
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = surroundings(
+        ORCHESTRATOR_PORT=str(port), ORCHESTRATOR_DATA_DIR=str(data_dir), PYTHONPATH=str(ROOT)
+    )
     with subprocess.Popen(
         [sys.executable, Path(__file__).with_name("api_process.py")],
         cwd=data_dir,
