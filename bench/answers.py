@@ -44,7 +44,7 @@ def branch5(effort: Effort) -> Iterator[Figure]:
     p95s: list[float] = []
     plain: list[float] = []
     with program() as running:
-        address = run_address(running, conditions(CONDITIONS)) + "?wait=10"
+        address = run_address(running, conditions(CONDITIONS)) + "?wait=60"
         for _ in range(effort.rounds):
             plain.append(measure_expressions(CONDITIONS, _INPUT, effort.seconds).median_ms)
             times = asyncio.run(_at_pace(address, RUNS_PER_MINUTE / 60, effort.seconds))

@@ -29,7 +29,7 @@ def mapping(effort: Effort) -> Iterator[Figure]:
         for size in SIZES_KB:
             data = order(round(size * 1000))
             body = json.dumps(data, separators=(",", ":")).encode()
-            _check(running.ask("POST", f"/{measured.orchestrator_id}/run?wait=10", data)["output"], data)
+            _check(running.ask("POST", f"/{measured.orchestrator_id}/run?wait=60", data)["output"], data)
             runs: list[float] = []
             plain: list[float] = []
             for _ in range(effort.rounds):
