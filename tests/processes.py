@@ -66,6 +66,7 @@ class Program:
         deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()  # nobody else would
                 raise AssertionError(f"The program did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
 

@@ -16,7 +16,7 @@ from tests.processes import ROOT, free_port, surroundings
 TOUR = ROOT / "docs" / "api-tour.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "-- end of block --"
-STARTS_WITHIN_SECONDS = 30
+STOPS_WITHIN_SECONDS = 30
 
 
 def steps() -> list[tuple[str, str]]:
@@ -46,11 +46,13 @@ def served(data_dir: Path) -> Iterator[str]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        assert process.wait(STARTS_WITHIN_SECONDS) == 0
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield f"http://127.0.0.1:{port}"
+        finally:  # whoever waits for a process that nobody ends waits forever
+            process.terminate()
+        assert process.wait(STOPS_WITHIN_SECONDS) == 0
 
 
 @pytest.mark.skipif(

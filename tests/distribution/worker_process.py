@@ -37,7 +37,9 @@ class WorkerProcess:
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("A worker takes runs"), line
+        if not line.startswith("A worker takes runs"):
+            self.kill()  # nobody else would
+            raise AssertionError(f"The worker did not start: {line}")
 
     @property
     def process(self) -> subprocess.Popen[str]:
