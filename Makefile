@@ -10,6 +10,9 @@ LOCK := .tools/bin/uv pip compile pyproject.toml --quiet --universal --python-ve
 # A new release is taken a week after it appeared, when the bad ones have been found out.
 COOLDOWN := --exclude-newer "7 days"
 
+# Where the environment forbids Python to keep what it has compiled, each start of the program takes twice as long.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help run scale dev test check fix bench audit lock clean set-up-run set-up-dev
@@ -31,8 +34,7 @@ dev: set-up-dev ## serve, and start anew whenever a source changes
 test: set-up-test ## run all tests, then check the coverage
 	@$(BIN)/python -m orchestrator_app build
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest tests --ignore=tests/e2e -n 2 --dist worksteal --cov --cov-report=
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python scripts/all_tests.py
 	@$(MAKE) --no-print-directory coverage
 
 check: set-up-dev ## check format, lint, types, import contracts and dead code

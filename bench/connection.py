@@ -10,14 +10,20 @@ _STATUS = slice(9, 12)  # of "HTTP/1.1 200 OK"
 
 
 def post(url: str, body: bytes) -> bytes:
-    """The bytes of a request."""
+    """The bytes of a request that brings JSON."""
+    lines = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return _head("POST", url, lines) + body
+
+
+def get(url: str) -> bytes:
+    """The bytes of a request that only reads."""
+    return _head("GET", url)
+
+
+def _head(method: str, url: str, lines: str = "") -> bytes:
     parts = urlsplit(url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    head = (
-        f"POST {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    return f"{method} {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n{lines}\r\n".encode()
 
 
 class Connection(asyncio.Protocol):

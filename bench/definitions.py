@@ -17,15 +17,41 @@ class Graph:
     edges: list[dict[str, Any]]
 
 
-def no_op() -> Graph:
-    """One node that does nothing."""
-    return Graph([_node(0, "Parallel", {})], [])
+def no_op(nodes: int = 1) -> Graph:
+    """Nodes in a row that do nothing."""
+    return _row([_node(number, "Parallel", {}) for number in range(nodes)])
 
 
 def chain(urls: list[str]) -> Graph:
     """Calls one after the other."""
-    nodes = [_node(number, "RemoteWebhook", {"url": url}) for number, url in enumerate(urls)]
-    return Graph(nodes, [_edge(a["id"], b["id"]) for a, b in pairwise(nodes)])
+    return _row([_node(number, "RemoteWebhook", {"url": url}) for number, url in enumerate(urls)])
+
+
+def mappers(mappings: dict[str, str], nodes: int) -> Graph:
+    """The same mapping of data again and again, each added to what came before."""
+    pairs = [{"from": source, "to": target} for source, target in mappings.items()]
+    config = {"mappings": pairs, "mode": "extend"}
+    return _row([_node(number, "DataMapper", config) for number in range(nodes)])
+
+
+def conditions(expressions: list[str]) -> Graph:
+    """Decisions one after the other, each of which leads to the next when it is true."""
+    nodes = [
+        _node(number, "Condition", {"cases": [{"expression": expression, "handle": "yes"}]})
+        for number, expression in enumerate(expressions)
+    ]
+    return _row(nodes, handle="yes")
+
+
+def merged(urls: list[str], mappings: dict[str, str]) -> Graph:
+    """Calls side by side, whose answers meet in one node that keeps them and one that maps them."""
+    fork = _node(0, "Parallel", {})
+    calls = [_node(number, "RemoteWebhook", {"url": url}) for number, url in enumerate(urls, 1)]
+    merge = _node(len(urls) + 1, "Parallel", {})
+    pairs = [{"from": source, "to": target} for source, target in mappings.items()]
+    end = _node(len(urls) + 2, "DataMapper", {"mappings": pairs})
+    edges = [_edge(*ends) for call in calls for ends in ((fork["id"], call["id"]), (call["id"], merge["id"]))]
+    return Graph([fork, *calls, merge, end], [*edges, _edge(merge["id"], end["id"])])
 
 
 def branches(urls: list[str]) -> Graph:
@@ -70,5 +96,11 @@ def _node(number: int, kind: str, config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _edge(source: str, target: str) -> dict[str, Any]:
-    return {"id": f"{source}-{target}", "source": source, "target": target}
+def _row(nodes: list[dict[str, Any]], handle: str = "") -> Graph:
+    """The nodes, each connected to the next."""
+    return Graph(nodes, [_edge(a["id"], b["id"], handle) for a, b in pairwise(nodes)])
+
+
+def _edge(source: str, target: str, handle: str = "") -> dict[str, Any]:
+    edge = {"id": f"{source}-{target}", "source": source, "target": target}
+    return edge | {"sourceHandle": handle} if handle else edge

@@ -1,7 +1,7 @@
 """The other side of every measured call: a lean HTTP server in a process of its own, which sends the body back.
 
-``/wait/300`` answers after 300 ms, every other path at once, and ``/count`` with the number of requests before it. It
-ends when its standard input does.
+``/wait/300`` answers after 300 ms, ``/fibo/27`` once it has computed that number of Fibonacci's in the slowest way,
+every other path at once, and ``/count`` with the number of requests before it. It ends when its standard input does.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import cast
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _WAIT = re.compile(rb"\S+ /wait/(\d+)")
+_FIBO = re.compile(rb"\S+ /fibo/(\d+)")
 _COUNT = re.compile(rb"\S+ /count ")
 
 
@@ -41,6 +42,8 @@ class Echo(asyncio.Protocol):
             body = str(Echo.answered).encode() if _COUNT.match(head) else rest[:length]
             Echo.answered += 1
             answer = _ANSWER % (len(body), body)
+            if asked := _FIBO.match(head):
+                fibo(int(asked[1]))
             wait = _WAIT.match(head)
             if wait:
                 asyncio.get_running_loop().call_later(int(wait[1]) / 1000, self._send, answer)
@@ -50,6 +53,11 @@ class Echo(asyncio.Protocol):
     def _send(self, answer: bytes) -> None:
         if self._transport is not None:
             self._transport.write(answer)
+
+
+def fibo(number: int) -> int:
+    """One of Fibonacci's numbers: work for the processor, as other programs' benchmarks have it."""
+    return number if number < 2 else fibo(number - 1) + fibo(number - 2)  # noqa: PLR2004 - the first two are given
 
 
 async def serve() -> None:

@@ -87,12 +87,16 @@ def number(value: float) -> str:
 
 def lines(figures: Iterable[Figure]) -> list[str]:
     """The table, one block per scenario."""
-    rows = [(figure.scenario, figure.cells()) for figure in figures]
+    return table(_HEADS, [(figure.scenario, figure.cells()) for figure in figures])
+
+
+def table(heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """Rows of cells under their heads, each row in the block of its scenario; the first column stands left."""
     widths = [
-        max(len(row[column]) for row in (_HEADS, *(cells for _, cells in rows)))
-        for column in range(len(_HEADS))
+        max(len(row[column]) for row in (heads, *(cells for _, cells in rows)))
+        for column in range(len(heads))
     ]
-    shown = [_line(_HEADS, widths)]
+    shown = [_line(heads, widths)]
     scenario = ""
     for name, cells in rows:
         if name != scenario:

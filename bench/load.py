@@ -26,6 +26,7 @@ class Stretch:
     per_second: float
     median_ms: float
     p95_ms: float
+    p99_ms: float
     cpu_ms: float
 
 
@@ -60,5 +61,6 @@ async def measure(workers: Sequence[Work], seconds: float, cpu: CpuClock) -> Str
         per_second=len(times) / elapsed,
         median_ms=percentile(times, 0.5),
         p95_ms=percentile(times, 0.95),
+        p99_ms=percentile(times, 0.99),
         cpu_ms=cpu_used / len(times) * 1000,
     )

@@ -17,15 +17,18 @@ _UTIME, _STIME = 11, 12  # of /proc/<pid>/stat, counted from behind the name
 
 
 @contextmanager
-def program() -> Generator[Program]:
+def program(**settings: str) -> Generator[Program]:
     """The whole program, started as `make run` starts it, on SQLite in an empty data folder."""
-    with TemporaryDirectory(prefix="orchestrator-bench-") as folder, new_program(Path(folder)) as running:
+    with (
+        TemporaryDirectory(prefix="orchestrator-bench-") as folder,
+        new_program(Path(folder), **settings) as running,
+    ):
         yield running
 
 
-def new_program(data_dir: Path) -> Program:
+def new_program(data_dir: Path, **settings: str) -> Program:
     """The program before its start; it does not use the database of the user's own instance."""
-    return Program(data_dir, ORCHESTRATOR_DEMO="false", ORCHESTRATOR_DATABASE_URL="")
+    return Program(data_dir, ORCHESTRATOR_DEMO="false", ORCHESTRATOR_DATABASE_URL="", **settings)
 
 
 @contextmanager

@@ -24,6 +24,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def surroundings(**settings: str) -> dict[str, str]:
+    """The environment of a program: that of the tests, and its settings.
+
+    Its lines are not counted for the coverage, which would slow it; they are where tests call them themselves.
+    """
+    own = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return own | settings
+
+
 class Program:
     """One instance with a data folder of its own; it may be started again after a stop or a kill."""
 
@@ -45,22 +54,19 @@ class Program:
     def start(self) -> None:
         """Start it and wait until it takes work."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        environment = os.environ | {
-            "ORCHESTRATOR_PORT": str(self.port),
-            "ORCHESTRATOR_DATA_DIR": str(self.data_dir),
-            **self.settings,
-        }
+        environment = surroundings(ORCHESTRATOR_PORT=str(self.port), ORCHESTRATOR_DATA_DIR=str(self.data_dir))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator_app", "serve"],
                 cwd=ROOT,
-                env=environment,
+                env=environment | self.settings,
                 stdout=log,
                 stderr=log,
             )
         deadline = time.monotonic() + READY_SECONDS
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()  # nobody else would
                 raise AssertionError(f"The program did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
 

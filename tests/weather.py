@@ -24,6 +24,7 @@ class Outside:
         arrived: How many of its calls arrived.
         keys: The idempotency keys that it sent.
         looked: When its execution was looked at.
+        unclear: Nodes of which a call arrived, and no answer came.
     """
 
     def __init__(self, world: World) -> None:
@@ -36,6 +37,7 @@ class Outside:
         self.arrived: Counter[Key] = Counter()
         self.keys: defaultdict[Key, set[str]] = defaultdict(set)
         self.looked: defaultdict[Key, list[int]] = defaultdict(list)
+        self.unclear: set[Key] = set()
         for node_id in ("ask", "pay", "job", "own", "last"):
             world.platform.on_call(node_id, self._called)
             world.platform.on_look(node_id, self._looked_at)
@@ -54,6 +56,7 @@ class Outside:
             self._cancels.append(asyncio.create_task(self._world.runs.cancel(WORKSPACE, run_id)))
             await asyncio.Event().wait()
         if self.weather == "unclear":
+            self.unclear.add(key)
             raise OutcomeUnknown("No answer came in time.")
         return RemoteAnswer("running", remote_id="7") if node_id in {"job", "own"} else {"by": node_id}
 

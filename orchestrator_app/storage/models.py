@@ -108,6 +108,7 @@ class OrchestratorRun(Table, table=True):
         Index("ix_run_list", "workspace_id", "id", "created_date"),
         Index("ix_run_of_orchestrator", "orchestrator_id", "id"),
         Index("ix_run_state", "workspace_id", "state", "id"),
+        Index("ix_run_name", "workspace_id", "orchestrator_name", "id"),
         Index(
             "ix_run_open",
             "state",

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator_app.domain.json_values import JsonValue
 from orchestrator_app.domain.runs import Failure, RunState
 from orchestrator_app.storage import payloads
-from orchestrator_app.storage.run_filters import RunsWanted, condition
+from orchestrator_app.storage.run_filters import RunsWanted, newest
 from orchestrator_app.storage.sql import Connection, text
 
 _INSERT = text(
@@ -190,10 +190,9 @@ def page(
         limit: Rows of a page.
     """
     wanted = RunsWanted(states, orchestrator_id, from_ms, to_ms, query)
-    words, values = condition(workspace_id, wanted, cursor)
-    clause = text(f"{_ALL} WHERE {words} ORDER BY id DESC LIMIT :limit")
+    clause, values = newest(connection, workspace_id, wanted, cursor)
     values["limit"] = limit + 1
-    found = [RunRow(*row) for row in connection.execute(clause, values)]
+    found = [RunRow(*row) for row in connection.execute(text(f"{_ALL} WHERE {clause}"), values)]
     shown = found[:limit]
     return shown, shown[-1].id if len(found) > limit else ""
 

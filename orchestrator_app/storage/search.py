@@ -4,18 +4,23 @@
 ESCAPE = "ESCAPE '!'"
 
 
-def containing(typed: str) -> str:
+def containing(text: str) -> str:
     """The pattern of texts that contain what was typed."""
-    return f"%{_literally(typed)}%"
+    return f"%{_literally(text)}%"
 
 
-def beginning_with(typed: str) -> str:
+def beginning_with(text: str) -> str:
     """The pattern of texts that begin with what was typed."""
-    return f"{_literally(typed)}%"
+    return f"{_literally(text)}%"
 
 
-def _literally(typed: str) -> str:
-    escaped = typed.strip().lower().replace("\0", "")
+def typed(text: str) -> str:
+    """What was typed as it is compared."""
+    return text.strip().lower().replace("\0", "")
+
+
+def _literally(text: str) -> str:
+    escaped = typed(text)
     for special in "!%_":
         escaped = escaped.replace(special, f"!{special}")
     return escaped

@@ -1,5 +1,6 @@
 """A real application on a database of its own, and the API in front of it."""
 
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,21 +10,24 @@ import pytest
 from orchestrator_app.api.app import build_api
 from orchestrator_app.config import Settings
 from orchestrator_app.services.application import Application
-from orchestrator_app.wiring import open_application
 from tests.api.calls import BASE_URL
+from tests.applications import opened_quickly
 from tests.fakes.fixtures import fake_server
 
 __all__ = ["fake_server"]
 
+# HTTPX asks for this package at each call; to look for what is not there takes longer than the rest of the call.
+sys.modules.setdefault("sniffio", None)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, demo=False)
+def settings(tmp_path: Path, fresh_sqlite_url: str) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=fresh_sqlite_url, demo=False)
 
 
 @pytest.fixture
 async def application(settings: Settings) -> AsyncIterator[Application]:
-    async with open_application(settings) as opened:
+    async with opened_quickly(settings) as opened:
         yield opened
 
 

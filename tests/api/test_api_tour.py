@@ -1,6 +1,5 @@
 """The commands of docs/api-tour.md do what stands below them."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -12,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.server import FakeServer
-from tests.processes import ROOT, free_port
+from tests.processes import ROOT, free_port, surroundings
 
 TOUR = ROOT / "docs" / "api-tour.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "-- end of block --"
-STARTS_WITHIN_SECONDS = 30
+STOPS_WITHIN_SECONDS = 30
 
 
 def steps() -> list[tuple[str, str]]:
@@ -37,11 +36,9 @@ def pattern(expected: str) -> str:
 def served(data_dir: Path) -> Iterator[str]:
     """The address of a server of its own."""
     port = free_port()
-    environment = os.environ | {
-        "ORCHESTRATOR_PORT": str(port),
-        "ORCHESTRATOR_DATA_DIR": str(data_dir),
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = surroundings(
+        ORCHESTRATOR_PORT=str(port), ORCHESTRATOR_DATA_DIR=str(data_dir), PYTHONPATH=str(ROOT)
+    )
     with subprocess.Popen(
         [sys.executable, Path(__file__).with_name("api_process.py")],
         cwd=data_dir,
@@ -49,11 +46,13 @@ def served(data_dir: Path) -> Iterator[str]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        assert process.wait(STARTS_WITHIN_SECONDS) == 0
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield f"http://127.0.0.1:{port}"
+        finally:  # whoever waits for a process that nobody ends waits forever
+            process.terminate()
+        assert process.wait(STOPS_WITHIN_SECONDS) == 0
 
 
 @pytest.mark.skipif(

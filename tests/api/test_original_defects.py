@@ -14,14 +14,12 @@
 12. a callback that resumes any run without its token, or twice: below
 """
 
-from typing import Any
-
 import httpx
 import pytest
 
 from orchestrator_app.errors import NotFound
 from orchestrator_app.services.application import Application
-from tests.api.calls import ROOT
+from tests.api.calls import ROOT, token_of, waiting
 from tests.fakes.server import FakeServer
 
 FIXED = ("runs", "providers", "connections")
@@ -65,30 +63,12 @@ async def test_a_stored_key_is_never_given_out_again(api: httpx.AsyncClient, fak
         assert fake_server.n8n2.key not in (await api.get(f"{ROOT}/{address}")).text
 
 
-async def waiting(api: httpx.AsyncClient) -> tuple[str, str]:
-    """A run that waits for a callback: its id, and the callback's address."""
-    node: dict[str, Any] = {
-        "id": "w",
-        "type": "orchestratorNode",
-        "position": {"x": 0, "y": 0},
-        "data": {"label": "Approval", "nodeType": "WaitForCallback", "config": {}},
-    }
-    definition = {"version": 1, "nodes": [node], "edges": []}
-    made = await api.post(ROOT, json={"name": "Waits", "definition": definition})
-    run = (await api.post(f"{ROOT}/{made.json()['id']}/run?wait=0", json={})).json()
-    for _ in range(200):
-        detail = (await api.get(f"{ROOT}/runs/{run['id']}")).json()
-        address = detail["nodes"][0].get("callbackUrl")
-        if address:
-            return run["id"], address.partition("?")[2]
-    raise AssertionError("it never waited")
-
-
 async def test_a_callback_needs_its_token_and_has_one_effect(api: httpx.AsyncClient):
-    run_id, query = await waiting(api)
-    address = f"{ROOT}/callback/{run_id}"
-    for wrong in ("", "?token=", f"?token={run_id}", "?token=cb_wrong"):
+    run = await waiting(api)
+    address = f"{ROOT}/callback/{run['id']}"
+    for wrong in ("", "?token=", f"?token={run['id']}", "?token=cb_wrong"):
         assert (await api.post(address + wrong, json={"n": 1})).status_code == 404
-    assert (await api.post(f"{address}?{query}", json={"n": 1})).status_code == 202
-    again = await api.post(f"{address}?{query}", json={"n": 2})
+    right = f"{address}?token={token_of(run)}"
+    assert (await api.post(right, json={"n": 1})).status_code == 202
+    again = await api.post(right, json={"n": 2})
     assert (again.status_code, again.json()["status"]) == (200, "duplicate")

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -17,7 +18,7 @@ class Source:
     name: str
     text: str
 
-    @property
+    @cached_property
     def tree(self) -> ast.Module:
         """The file, parsed."""
         return ast.parse(self.text, self.name)
@@ -29,7 +30,12 @@ def sources(*places: str) -> list[Source]:
     for place in places:
         path = ROOT / place
         files += [path] if path.is_file() else sorted(path.rglob("*.py"))
-    return [Source(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")) for file in files]
+    return [_source(file) for file in files]
+
+
+@cache
+def _source(file: Path) -> Source:
+    return Source(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8"))
 
 
 def dotted_name(node: ast.expr) -> str:

@@ -61,14 +61,16 @@ def clients(source: Source) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("source", sources(PRODUCT), ids=lambda source: source.name)
-def test_no_module_does_what_could_run_foreign_code_or_skip_a_check(source: Source):
-    assert dangers(source.tree) == []
+def test_no_module_does_what_could_run_foreign_code_or_skip_a_check():
+    found = {source.name: dangers(source.tree) for source in sources(PRODUCT)}
+    assert found
+    assert {name: places for name, places in found.items() if places} == {}
 
 
-@pytest.mark.parametrize("source", sources(PRODUCT), ids=lambda source: source.name)
-def test_only_the_guarded_client_opens_connections(source: Source):
-    assert clients(source) == []
+def test_only_the_guarded_client_opens_connections():
+    found = {source.name: clients(source) for source in sources(PRODUCT)}
+    assert found
+    assert {name: places for name, places in found.items() if places} == {}
 
 
 @pytest.mark.parametrize(

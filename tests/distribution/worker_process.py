@@ -1,24 +1,20 @@
 """A worker as a process of its own, as a user runs it: started, stopped, held and killed by tests."""
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Self
 
-from tests.processes import ROOT, STOP_SECONDS
+from tests.processes import ROOT, STOP_SECONDS, surroundings
 
 
 class WorkerProcess:
     """``python -m orchestrator_app worker`` on a database that others use too."""
 
     def __init__(self, data_dir: Path, database_url: str, **settings: str) -> None:
-        self._environment = os.environ | {
-            "ORCHESTRATOR_DATA_DIR": str(data_dir),
-            "ORCHESTRATOR_DATABASE_URL": database_url,
-            **settings,
-        }
+        own = surroundings(ORCHESTRATOR_DATA_DIR=str(data_dir), ORCHESTRATOR_DATABASE_URL=database_url)
+        self._environment = own | settings
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -41,7 +37,9 @@ class WorkerProcess:
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line.startswith("A worker takes runs"), line
+        if not line.startswith("A worker takes runs"):
+            self.kill()  # nobody else would
+            raise AssertionError(f"The worker did not start: {line}")
 
     @property
     def process(self) -> subprocess.Popen[str]:

@@ -33,13 +33,19 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         yield program
 
 
+@pytest.fixture(scope="session")
+def program_to_kill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """Another instance, for journeys that stop or kill it and start it again."""
+    with Program(Path(tmp_path_factory.mktemp("program")), ORCHESTRATOR_DEMO="false") as program:
+        yield program
+
+
 @pytest.fixture
-def own_program(tmp_path: Path) -> Iterator[Program]:
-    """An instance of this test's own, which it may stop or kill."""
-    program = Program(tmp_path / "data", ORCHESTRATOR_DEMO="false")
-    program.start()
-    yield program
-    program.stop()
+def mortal_program(program_to_kill: Program) -> Program:
+    """An instance that may be stopped and killed; it runs, whatever became of it in the test before."""
+    if program_to_kill.process.poll() is not None:
+        program_to_kill.start()
+    return program_to_kill
 
 
 @pytest.fixture

@@ -30,23 +30,23 @@ def chain(ids: list[str]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kills", [1, 3])
 def test_a_run_of_20_slow_nodes_survives_kill_9_and_repeats_nothing_that_was_recorded(
-    own_program: Program, fake: FakeServer, kills: int
+    mortal_program: Program, fake: FakeServer, kills: int
 ) -> None:
     ids = [f"n{i}" for i in range(NODES)]
     nodes = [call(node_id, f"{fake.url}/slow/{node_id}?ms=80", idempotent=True) for node_id in ids]
-    orchestrator = own_program.create("Twenty slow nodes", nodes, chain(ids))
-    run_id = own_program.ask("POST", f"/{orchestrator}/run", {"start": 1})["id"]
+    orchestrator = mortal_program.create("Twenty slow nodes", nodes, chain(ids))
+    run_id = mortal_program.ask("POST", f"/{orchestrator}/run", {"start": 1})["id"]
     recorded_before: list[set[str]] = []
     for kill in range(kills):
         fake.wait_for(f"/slow/n{3 + 4 * kill}")
-        own_program.kill()
+        mortal_program.kill()
         calls_then = len(fake.calls())
-        own_program.start()
-        run = own_program.ask("GET", f"/runs/{run_id}")
+        mortal_program.start()
+        run = mortal_program.ask("GET", f"/runs/{run_id}")
         recorded_before.append(
             {node["nodeId"] for node in run["nodes"][: calls_then - 1] if node["status"] == "COMPLETED"}
         )
-    run = own_program.finished(run_id)
+    run = mortal_program.finished(run_id)
     assert run["status"] == "COMPLETED", run["failure"]
     assert [node["status"] for node in run["nodes"]] == ["COMPLETED"] * NODES
     times_called = Counter(request.path.rpartition("/")[2] for request in fake.calls())
@@ -62,21 +62,21 @@ def test_a_run_of_20_slow_nodes_survives_kill_9_and_repeats_nothing_that_was_rec
 
 
 def test_a_call_that_must_not_be_repeated_ends_in_an_unknown_outcome_and_is_not_sent_again(
-    own_program: Program, fake: FakeServer
+    mortal_program: Program, fake: FakeServer
 ) -> None:
-    orchestrator = own_program.create("One payment", [call("pay", f"{fake.url}/slow/pay?ms=3000")], [])
-    run_id = own_program.ask("POST", f"/{orchestrator}/run", {"amount": 5})["id"]
+    orchestrator = mortal_program.create("One payment", [call("pay", f"{fake.url}/slow/pay?ms=3000")], [])
+    run_id = mortal_program.ask("POST", f"/{orchestrator}/run", {"amount": 5})["id"]
     fake.wait_for("/slow/pay")
-    own_program.kill()
-    own_program.start()
-    run = own_program.finished(run_id)
+    mortal_program.kill()
+    mortal_program.start()
+    run = mortal_program.finished(run_id)
     assert run["status"] == "FAILED"
     assert run["nodes"][0]["failure"]["code"] == "outcome_unknown"
     assert len(fake.calls("/slow/pay")) == 1
 
 
 def test_a_run_that_waits_for_a_callback_goes_on_after_a_restart(
-    own_program: Program, fake: FakeServer
+    mortal_program: Program, fake: FakeServer
 ) -> None:
     wait = {
         "id": "wait",
@@ -84,34 +84,36 @@ def test_a_run_that_waits_for_a_callback_goes_on_after_a_restart(
         "position": {"x": 0, "y": 0},
         "data": {"label": "wait", "nodeType": "WaitForCallback", "config": {}},
     }
-    orchestrator = own_program.create(
+    orchestrator = mortal_program.create(
         "Waits", [call("ask", f"{fake.url}/echo/ask"), wait], chain(["ask", "wait"])
     )
-    run_id = own_program.ask("POST", f"/{orchestrator}/run", {"question": "?"})["id"]
+    run_id = mortal_program.ask("POST", f"/{orchestrator}/run", {"question": "?"})["id"]
     asked = fake.wait_for("/echo/ask")[0].json
-    _wait_for_state(own_program, run_id, "WAITING")
-    own_program.kill()
-    own_program.start()
-    assert own_program.ask("GET", f"/runs/{run_id}")["status"] == "WAITING"
+    _wait_for_state(mortal_program, run_id, "WAITING")
+    mortal_program.kill()
+    mortal_program.start()
+    assert mortal_program.ask("GET", f"/runs/{run_id}")["status"] == "WAITING"
     token = asked["correlationToken"]
-    answer = own_program.ask(
+    answer = mortal_program.ask(
         "POST", f"/callback/{run_id}", {"approved": True}, {"Authorization": f"Bearer {token}"}
     )
     assert answer["status"] == "accepted"
-    run = own_program.finished(run_id)
+    run = mortal_program.finished(run_id)
     assert run["status"] == "COMPLETED"
     assert run["output"] == {"approved": True}
 
 
-def test_sigterm_ends_the_program_cleanly_and_loses_nothing(own_program: Program, fake: FakeServer) -> None:
+def test_sigterm_ends_the_program_cleanly_and_loses_nothing(
+    mortal_program: Program, fake: FakeServer
+) -> None:
     ids = ["a", "b", "c"]
     nodes = [call(node_id, f"{fake.url}/slow/{node_id}?ms=300") for node_id in ids]
-    orchestrator = own_program.create("Stopped", nodes, chain(ids))
-    run_id = own_program.ask("POST", f"/{orchestrator}/run", {})["id"]
+    orchestrator = mortal_program.create("Stopped", nodes, chain(ids))
+    run_id = mortal_program.ask("POST", f"/{orchestrator}/run", {})["id"]
     fake.wait_for("/slow/a")
-    assert own_program.stop() == 0
-    own_program.start()
-    run = own_program.finished(run_id)
+    assert mortal_program.stop() == 0
+    mortal_program.start()
+    run = mortal_program.finished(run_id)
     assert run["status"] == "COMPLETED", run["failure"]
     assert Counter(request.path for request in fake.calls()) == {"/slow/a": 1, "/slow/b": 1, "/slow/c": 1}
 

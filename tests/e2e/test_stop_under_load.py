@@ -68,9 +68,9 @@ class Starters:
 
 
 def test_sigterm_under_load_is_quick_and_neither_loses_nor_fails_a_run(
-    own_program: Program, fake: FakeServer
+    mortal_program: Program, fake: FakeServer
 ) -> None:
-    program, slow = own_program, f"{fake.url}/slow"
+    program, slow = mortal_program, f"{fake.url}/slow"
     kinds = {
         "calls that must not be repeated": (
             [call(name, f"{slow}/{name}?ms=150", retryAttempts=0) for name in "abc"],

@@ -1,12 +1,14 @@
 """What becomes of a workflow after a node was made from it: marked on the node, shown, seen, and not marked any more."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.browser import node, settled, watched_page
+from tests.e2e.test_connections import forget_all
 from tests.e2e.test_main_job import connect_n8n
 from tests.fakes.n8n_flow import FakeWorkflow
 from tests.fakes.server import FakeServer
@@ -19,9 +21,11 @@ FORM = [
 
 
 @pytest.fixture
-def program(own_program: Program) -> Program:
+def program(program: Program) -> Iterator[Program]:
     """Each journey has platforms of its own."""
-    return own_program
+    forget_all(program)
+    yield program
+    forget_all(program)
 
 
 def open_new(page: Page, program: Program, name: str) -> None:

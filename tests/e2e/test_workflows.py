@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.browser import node, watched_page, write
+from tests.e2e.test_connections import forget_all
 from tests.e2e.test_main_job import connect_n8n
 from tests.fakes.server import FakeServer
 from tests.processes import Program
@@ -16,9 +18,11 @@ MANY = 5_000
 
 
 @pytest.fixture
-def program(own_program: Program) -> Program:
+def program(program: Program) -> Iterator[Program]:
     """Each journey has platforms of its own."""
-    return own_program
+    forget_all(program)
+    yield program
+    forget_all(program)
 
 
 def rows(page: Page) -> Locator:

@@ -158,7 +158,8 @@ async def test_a_look_that_was_cut_is_made_again_at_the_next_start(world: World)
     await world.at_rest()
     world.advance(120_000)
     await world.platform.looked_at("a", 1)
-    await world.life.engine.stop(0.01)
+    # So long it may take, too, to write down what was cut.
+    await world.life.engine.stop(0.5)
     world.platform.on_look("a", RUNNING, {"n": 1})
     await world.begin()
     assert (await world.ended(run_id)).output == {"n": 1}

@@ -31,14 +31,14 @@ from tests.databases import new_postgres_database
 from tests.storage.jobs import opened, putting
 from tests.storage.journal import SqlJournal
 
-HEAD = "0003"
+HEAD = "0004"
 REBUILDING = '''"""A later migration, which makes the table of runs anew."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "9999"
-down_revision = "0003"
+down_revision = "0004"
 
 def upgrade() -> None:
     with op.batch_alter_table("orchestrator_run", recreate="auto") as table:
@@ -53,7 +53,7 @@ FAILING = '''"""A later migration that goes wrong after its first step."""
 from alembic import op
 
 revision = "9999"
-down_revision = "0003"
+down_revision = "0004"
 
 def upgrade() -> None:
     op.drop_table("attempt")
@@ -64,7 +64,7 @@ ORPHANING = '''"""A later migration that leaves rows without their run."""
 from alembic import op
 
 revision = "9999"
-down_revision = "0003"
+down_revision = "0004"
 
 def upgrade() -> None:
     op.execute("DELETE FROM orchestrator_run")

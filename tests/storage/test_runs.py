@@ -199,8 +199,10 @@ async def test_the_state_of_a_run_is_told_without_the_rest(journal: SqlJournal):
         ({}, "ix_run_list"),
         ({"orchestrator_id": "o"}, "ix_run_of_orchestrator"),
         ({"states": ["FAILED"]}, "ix_run_state"),
+        ({"orchestrator_id": "o", "states": ["FAILED"]}, "ix_run_of_orchestrator"),
+        ({"query": "01a2"}, "ix_run_list"),
     ],
-    ids=["all", "of one orchestrator", "in one state"],
+    ids=["all", "of one orchestrator", "in one state", "of one orchestrator in one state", "by an id"],
 )
 async def test_the_history_is_read_by_index(sqlite_database: Database, wishes: dict[str, Any], index: str):
     def plan(connection: Connection) -> str:

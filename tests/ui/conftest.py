@@ -19,7 +19,7 @@ from orchestrator_app.ui.pages.run import state as run_state
 from orchestrator_app.ui.pages.runs import state as runs_state
 from orchestrator_app.ui.session import show_error
 from orchestrator_app.ui.workflows import state as browser_state
-from orchestrator_app.wiring import open_application
+from tests.applications import opened_quickly
 from tests.ui.tabs import Tabs
 
 WATCHING = (
@@ -43,9 +43,8 @@ def _watchers_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def application(tmp_path: Path, fresh_sqlite_url: str) -> AsyncIterator[Application]:
     """Everything behind the pages."""
-    async with open_application(
-        Settings(data_dir=tmp_path, database_url=fresh_sqlite_url, demo=False)
-    ) as opened:
+    settings = Settings(data_dir=tmp_path, database_url=fresh_sqlite_url, demo=False)
+    async with opened_quickly(settings) as opened:
         install(opened)
         yield opened
     installed._installed.clear()
