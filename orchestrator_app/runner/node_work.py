@@ -1,6 +1,7 @@
 """The work on one node within a segment: input, attempts, waits and end, each committed before the next."""
 
 import logging
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from orchestrator_app.runner.segment import Segment
 
 log = logging.getLogger(__name__)
+
+# Shorter than the silence after which a process is taken for dead.
+HELD_SECONDS = 5.0
 
 
 class NodeWork:
@@ -204,7 +208,12 @@ class NodeWork:
             *self._take_facts(),
             AttemptStarted(self._node.id, number, request, now),
         ]
+        since = monotonic()
         await self._commit(facts)
+        while monotonic() - since > HELD_SECONDS:
+            # This process was held in between, perhaps for so long that another one has taken up the run.
+            since = monotonic()
+            self._run.waits = await self._engine.arrivals(self._run)
         self._record.attempt, self._record.attempt_began_at = number, now
         self._record.state = NodeState.RUNNING
         self._record.wait_reason, self._record.wake_at = None, None

@@ -1,10 +1,14 @@
 """Who may write about a run, and that no event is lost between two that look at it."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from orchestrator_app.domain.ports import ClaimedRun
+from orchestrator_app.domain.runs import AttemptStarted, Fact
 from orchestrator_app.errors import ProviderBusy
+from orchestrator_app.runner import node_work
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import text
 from tests.running import (
@@ -99,6 +103,30 @@ async def test_a_worker_whose_run_was_taken_over_writes_nothing_more(world: Worl
     assert nodes_of(after)["a"].output == {"by": "the other"}
     assert len(world.platform.calls_of("b")) == 1
     await other.engine.stop(0)
+
+
+@pytest.mark.parametrize("taken_by", ["", "other"])
+async def test_who_was_held_between_the_commit_and_the_call_asks_whether_the_run_is_still_its_own(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch, taken_by: str
+):
+    world = sqlite_world
+    record, seconds = world.store.record, [0.0]
+
+    async def recorded_and_held(run: ClaimedRun, facts: Sequence[Fact]) -> None:
+        await record(run, facts)
+        if any(isinstance(fact, AttemptStarted) for fact in facts):
+            seconds[0] += 60.0
+            if taken_by:
+                await Life(world, world.gateway).store.claim(run.run_id, taken_by)
+
+    monkeypatch.setattr(world.store, "record", recorded_and_held)
+    monkeypatch.setattr(node_work, "monotonic", lambda: seconds[0])
+    run_id = await world.start(graph([webhook("a")]))
+    if taken_by:
+        await world.at_rest()
+    else:
+        await world.ended(run_id)
+    assert len(world.platform.calls_of("a")) == (0 if taken_by else 1)
 
 
 async def test_a_stale_worker_cannot_park_the_run(world: World):
