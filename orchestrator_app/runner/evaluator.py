@@ -11,6 +11,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 
 from orchestrator_app.domain.expressions import MISSING, Missing
@@ -23,6 +24,8 @@ _LENGTH_BYTES = 4
 _READY = b'["ready"]'
 _BYTES_PER_SECOND = 10_000_000
 _SPARE_PROCESSOR_SECONDS = 5
+# So much later than it should a time limit ends things only when this process stood still, and not the other one.
+_HELD_SECONDS = 1.0
 _SHOWN_LENGTH = 80
 _SPLIT_HINT = "Let it look at less data, or split it over several Data mappers."
 
@@ -92,6 +95,11 @@ class Evaluator:
         if not sources:
             return []
         request = _request(sources, document)
+        while True:
+            with contextlib.suppress(_HeldError):
+                return await self._evaluate(sources, request)
+
+    async def _evaluate(self, sources: Sequence[str], request: bytes) -> list[JsonValue | Missing]:
         async with self._lent_worker() as worker:
             try:
                 return await worker.evaluate(sources, request)
@@ -130,6 +138,28 @@ class _WorkerEndedError(Exception):
         self.index = index
 
 
+class _HeldError(Exception):
+    """A time limit has passed only because this very process stood still: nothing is known about the other one."""
+
+
+@contextlib.asynccontextmanager
+async def _time_limit(seconds: float) -> AsyncGenerator[None]:
+    """As ``asyncio.timeout``, but it tells a process that stood still from one that is waited for too long.
+
+    Raises:
+        TimeoutError: The time has passed.
+        _HeldError: It has passed, and this process did not notice for a while.
+    """
+    began = monotonic()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        if monotonic() - began > seconds + _HELD_SECONDS:
+            raise _HeldError from error
+        raise
+
+
 class _Worker:
     """One place in the pool, with a process or without."""
 
@@ -150,7 +180,7 @@ class _Worker:
         is_ready = False
         try:
             process = self._process = await self._started()
-            async with asyncio.timeout(START_SECONDS):
+            async with _time_limit(START_SECONDS):
                 is_ready = await _read(process) == _READY
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise Unavailable(
@@ -171,7 +201,7 @@ class _Worker:
         try:
             cast("asyncio.StreamWriter", process.stdin).write(request)
             for index in range(len(sources)):
-                async with asyncio.timeout(seconds):
+                async with _time_limit(seconds):
                     kind, *content = json.loads(await _read(process))
                 if kind == "memory":
                     message = f"needed more than {self._limits.memory_megabytes} MB."
