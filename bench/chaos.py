@@ -208,10 +208,8 @@ class Chaos:
         self._program.kill()
         self.report.kills += 1
         calls = self._calls()
+        self.report.damaged += self._find_damage()
         with closing(sqlite3.connect(self._program.data_dir / "orchestrator.db")) as connection:
-            (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
-            if verdict != "ok":
-                self.report.damaged.append(str(verdict))
             ended = connection.execute(
                 "SELECT run_id, node_id FROM node_run WHERE state = 'COMPLETED' AND attempt > 0"
             ).fetchall()
@@ -245,6 +243,7 @@ class Chaos:
                 if left:
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         report.stuck += sorted(left)
+        report.damaged += await asyncio.to_thread(self._find_damage)
         calls = self._calls()
         report.calls = sum(calls.values())
         for (run_id, node_id), count in self._recorded.items():
@@ -256,6 +255,13 @@ class Chaos:
             for (run_id, node_id), count in calls.items()
             if run_id in unsafe and count > 1
         ]
+
+    def _find_damage(self) -> list[str]:
+        """What is wrong with the database at the end."""
+        with closing(sqlite3.connect(self._program.data_dir / "orchestrator.db")) as connection:
+            verdicts = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+            orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+        return [verdict for verdict in verdicts if verdict != "ok"] + [f"orphan: {row}" for row in orphans]
 
     def _check_run(self, run: dict[str, Any]) -> None:
         self.report.states[run["status"]] += 1

@@ -4,7 +4,8 @@
 
 The server must allow new databases to be made; the campaign uses one of its own. One process serves; at each blow it or
 a worker, drawn at random, is killed and started again, or a worker is held for a while (SIGSTOP, SIGCONT). What is run
-and what is checked are those of ``bench.chaos``.
+and what is checked are those of ``bench.chaos``; ``damaged`` is what ``bench.integrity`` finds at the end, after all
+that were held have woken and had time to do harm.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import random
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,12 +24,15 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from bench.chaos import Chaos
+from bench.integrity import damages
 from tests.distribution.worker_process import WorkerProcess
 from tests.fakes.server import FakeServer
 from tests.processes import Program
 
 # Out of ten blows: two kill what serves, four kill a worker, four hold one.
 _KILL_WHAT_SERVES, _KILL_A_WORKER = 0.2, 0.6
+# So long after the last one woke, calls that it should not have made have arrived.
+_SETTLE_SECONDS = 10.0
 
 
 class WorkersChaos(Chaos):
@@ -90,10 +95,12 @@ class WorkersChaos(Chaos):
         for run_id, node_id in ended:
             self._recorded.setdefault((run_id, node_id), calls[run_id, node_id])
 
-    def let_all_wake(self) -> None:
-        """Wait until nobody is held any more."""
+    def _find_damage(self) -> list[str]:
+        """Asked at the end, when nobody is held any more: who was asleep may have gone on with what it had begun."""
         for timer in self._sleeping:
             timer.join()
+        time.sleep(_SETTLE_SECONDS)
+        return damages(self._program.settings["ORCHESTRATOR_DATABASE_URL"])
 
 
 def main() -> int:
@@ -147,7 +154,6 @@ def _campaign(url: str, options: argparse.Namespace, seed: int) -> WorkersChaos:
             hold_seconds=options.hold_seconds,
         )
         asyncio.run(chaos.campaign())
-        chaos.let_all_wake()
         return chaos
 
 

@@ -34,6 +34,15 @@ _LOOK_EVERY_MS = 200
 # How many new objects, and how many searches of the younger ones, bring about a search for garbage. Python's usual 700
 # make it search several times in each run, for hardly anything.
 _SELDOM = (10_000, 20, 20)
+_WITH_REDIS = {
+    "REFLEX_STATE_MANAGER_MODE": "redis",
+    # What a page shows is locked while one of its events is handled, and some of these ask platforms.
+    "REFLEX_REDIS_LOCK_EXPIRATION": "60000",
+    # Reflex would log the names of tabs.
+    "REFLEX_REDIS_LOCK_WARNING_THRESHOLD": "59999",
+    # A page that is only looked at changes nothing, so its state ages; it must not vanish under an open page.
+    "REFLEX_REDIS_TOKEN_EXPIRATION": str(7 * 86_400),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -147,7 +156,7 @@ def _prepare_reflex(settings: Settings) -> None:
     for name in [name for name in os.environ if name.startswith(("REFLEX_", "__REFLEX_"))]:
         del os.environ[name]
     if redis_url := settings.redis_url.get_secret_value():
-        os.environ["REFLEX_REDIS_URL"] = redis_url
+        os.environ.update(_WITH_REDIS | {"REFLEX_REDIS_URL": redis_url})
     port = str(settings.port)
     inner = settings.data_dir.absolute() / "reflex"
     os.environ.update(

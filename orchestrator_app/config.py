@@ -95,6 +95,9 @@ class Settings(BaseSettings):
             )
         if self.database_url and not self.database_url.startswith(("postgresql://", "sqlite:///")):
             raise ValueError("ORCHESTRATOR_DATABASE_URL must start with postgresql:// or sqlite:///")
+        redis_url = self.redis_url.get_secret_value()
+        if redis_url and not redis_url.startswith(("redis://", "rediss://")):
+            raise ValueError("ORCHESTRATOR_REDIS_URL must start with redis:// or rediss://")
         if self.workers == "external" and not self.database_url.startswith("postgresql://"):
             raise ValueError(
                 "ORCHESTRATOR_WORKERS may only be external with a PostgreSQL database: set ORCHESTRATOR_DATABASE_URL to "

@@ -28,6 +28,7 @@ from orchestrator_app.ui.pages.runs.state import RunsState
 from orchestrator_app.ui.pages.workflows import state  # noqa: F401 - as limits_state
 from orchestrator_app.ui.routes import CANVAS, CONNECTIONS, ORCHESTRATORS, RUN, RUNS, WORKFLOWS
 from orchestrator_app.ui.session import show_error
+from orchestrator_app.ui.tabs import share_tabs
 from orchestrator_app.ui.theme import STYLESHEET
 from orchestrator_app.ui.workflows.state import BrowserState
 from orchestrator_app.wiring import open_application
@@ -55,6 +56,8 @@ app = rx.App(
 # The layout says itself when the connection is lost; Reflex would add a toast and a blinking icon.
 app.app_wraps.pop((5, "Overlay"))
 app.add_middleware(Gatekeeper())
+if redis_url := settings.redis_url.get_secret_value():
+    share_tabs(app, redis_url)
 app.register_lifespan_task(run_application)
 
 

@@ -166,6 +166,16 @@ def test_reflex_is_told_by_the_settings_alone(project: Path):
     assert reflex["REFLEX_DIR"] == str(project / "data/reflex")
 
 
+def test_with_redis_the_state_of_pages_is_kept_there(project: Path):
+    with launched(project, ORCHESTRATOR_REDIS_URL="redis://127.0.0.1:9/3") as program:
+        program.wait_for("Orchestrator runs on")
+        reflex = program.get()["reflex"]
+    assert (reflex["REFLEX_STATE_MANAGER_MODE"], reflex["REFLEX_REDIS_URL"]) == (
+        "redis",
+        "redis://127.0.0.1:9/3",
+    )
+
+
 def test_two_instances_run_side_by_side(project: Path):
     with (
         launched(project, ORCHESTRATOR_DATA_DIR="one") as one,
@@ -191,6 +201,7 @@ def test_a_taken_port_is_told_in_one_sentence(project: Path):
     [
         ({"ORCHESTRATOR_PORT": "99999"}, "ORCHESTRATOR_PORT"),
         ({"ORCHESTRATOR_DATABASE_URL": "mysql://x"}, "ORCHESTRATOR_DATABASE_URL must start with"),
+        ({"ORCHESTRATOR_REDIS_URL": "memcached://x"}, "ORCHESTRATOR_REDIS_URL must start with"),
         (
             {"ORCHESTRATOR_DATA_DIR": "/dev/null/data"},
             "ORCHESTRATOR_DATA_DIR: the folder /dev/null/data cannot be made",

@@ -145,11 +145,12 @@ def run_detail(connection: Connection, whole: run_parts.WholeRun, awaited_url: A
     found = callbacks.waits(connection, row.id) if whole.has_waits else []
     waits = {wait.node_id: wait for wait in found}
     must_be_signed = bool(waits) and callbacks.signing_secret(connection, row.id) is not None
+    unreached = NodeState.SKIPPED if RunState(row.state).is_end else NodeState.PENDING
     views: list[NodeRunView] = []
     for node_id in graph.order:
         node, kind = by_id.get(node_id), graph.nodes[node_id]
         if node is None:
-            views.append(NodeRunView(node_id, kind.label, kind.kind, NodeState.PENDING.value))
+            views.append(NodeRunView(node_id, kind.label, kind.kind, unreached.value))
             continue
         wait = waits.get(node_id)
         callback = wait and _callback(row.id, node, wait, awaited_url, must_be_signed=must_be_signed)

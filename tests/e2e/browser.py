@@ -43,7 +43,8 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
         # A refused request or connection is logged by the browser itself; the tests that provoke one look at the
         # page's answer.
         is_expected = any(
-            text in message.text for text in ("Failed to load resource", "ERR_CONNECTION_REFUSED")
+            text in message.text
+            for text in ("Failed to load resource", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")
         )
         if message.type == "error" and not is_expected:
             complaints.append(message.text)

@@ -27,7 +27,9 @@ async def test_a_cancel_cuts_the_calls_under_way(world: World):
     await world.platform.called("b")
     run = await cancelled(world, run_id)
     assert sorted(world.platform.cut) == ["a", "b"]
-    assert states_of(run) == {"a": "CANCELLED", "b": "CANCELLED", "c": "PENDING"}
+    assert states_of(run) == {"a": "CANCELLED", "b": "CANCELLED", "c": "SKIPPED"}
+    attempts = [attempt for node in run.nodes for attempt in node.attempts]
+    assert [(attempt.number, attempt.ended_date) for attempt in attempts] == [(1, world.clock.ms)] * 2
     stopped = "The execution was stopped."
     assert messages_of(run) == ["The run started.", "The run was cancelled.", stopped, stopped]
     assert run.summary.ended_date == world.clock.ms
@@ -89,7 +91,7 @@ async def test_a_run_that_nobody_has_begun_is_cancelled(world: World):
     assert summary.state == "CANCELLED"
     await world.begin()
     await world.at_rest()
-    assert states_of(await world.ended(run_id)) == {"a": "PENDING"}
+    assert states_of(await world.ended(run_id)) == {"a": "SKIPPED"}
 
 
 async def test_a_run_that_waits_for_its_turn_is_cancelled(sqlite_world: World):
@@ -124,7 +126,7 @@ async def test_a_cancel_counts_even_if_its_hint_is_lost(world: World, monkeypatc
     await world.at_rest()
     run = await world.ended(run_id)
     assert (run.summary.state, run.summary.seq) == ("CANCELLED", summary.seq + len(world.platform.stops))
-    assert states_of(run) == {"a": "CANCELLED", "b": "PENDING"}
+    assert states_of(run) == {"a": "CANCELLED", "b": "SKIPPED"}
     assert world.platform.calls_of("b") == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator_app.domain.expressions import MISSING
 from orchestrator_app.errors import ExpressionError, Unavailable
+from orchestrator_app.runner import evaluator as evaluator_module
 from orchestrator_app.runner.evaluator import Evaluator, Limits
 
 FOR_EVER = "($f := function($n){$f($n + 1)}; $f(0))"
@@ -235,6 +236,26 @@ async def test_a_process_that_died_in_its_sleep_is_replaced(impatient: Evaluator
     process.kill()
     await process.wait()
     assert await impatient.evaluate(["1"], {}) == [1]
+
+
+async def test_who_stood_still_does_not_blame_the_expression_for_it(impatient: Evaluator):
+    await impatient.warm()
+    under_way = asyncio.create_task(impatient.evaluate(["data"], {"data": 5}))
+    await busy_process(impatient)
+    time.sleep(SHORT.seconds + 1.5)  # noqa: ASYNC251 - as a process that is held
+    assert await under_way == [5]
+
+
+async def test_who_stood_still_while_a_process_started_starts_another_one(
+    impatient: Evaluator, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(evaluator_module, "START_SECONDS", 1.0)
+    under_way = asyncio.create_task(impatient.evaluate(["data"], {"data": 5}))
+    while not process_ids(impatient):  # noqa: ASYNC110 - nothing tells that a process has begun
+        await asyncio.sleep(0)
+    monkeypatch.setattr(evaluator_module, "START_SECONDS", 30.0)
+    time.sleep(2.5)  # noqa: ASYNC251 - as a process that is held
+    assert await under_way == [5]
 
 
 async def test_stopping_ends_all_processes_and_what_is_under_way():

@@ -15,6 +15,7 @@ def confirm_dialog(
     title: str | rx.Var[str],
     description: str | rx.Var[str],
     confirm_label: str | rx.Var[str] = "Delete",
+    decline_label: str | rx.Var[str] = "Cancel",
     on_confirm: Event,
     content: rx.Component | None = None,
     trigger: rx.Component | None = None,
@@ -36,7 +37,7 @@ def confirm_dialog(
             rx.alert_dialog.description(description, size="3", color="var(--gray-11)"),
             content or rx.fragment(),
             rx.el.div(
-                rx.alert_dialog.cancel(rx.button("Cancel", variant="surface", color_scheme="gray")),
+                rx.alert_dialog.cancel(rx.button(decline_label, variant="surface", color_scheme="gray")),
                 rx.alert_dialog.action(
                     rx.button(
                         confirm_label,

@@ -50,17 +50,17 @@ export function SigningSecret({ url = "", isSet = false, onChanged }) {
       {isSure && <p className="o-field-help">Whoever signs with the present secret cannot call back any more until it has the new one.</p>}
       <div className="o-secret-actions">
         {!isSet && (
-          <button type="button" className="o-small-button" disabled={isBusy} onClick={() => change("POST")}>
+          <button type="button" className="o-button" disabled={isBusy} onClick={() => change("POST")}>
             Make a signing secret
           </button>
         )}
         {isSet && (
-          <button type="button" className="o-small-button" disabled={isBusy} onClick={() => (isSure ? change("POST") : setIsSure(true))}>
+          <button type="button" className="o-button" disabled={isBusy} onClick={() => (isSure ? change("POST") : setIsSure(true))}>
             {isSure ? "Make it all the same" : "Make a new secret"}
           </button>
         )}
         {isSet && (
-          <button type="button" className="o-small-button" disabled={isBusy} onClick={() => change("DELETE")}>
+          <button type="button" className="o-button" disabled={isBusy} onClick={() => change("DELETE")}>
             Take callbacks without signature
           </button>
         )}

@@ -43,7 +43,7 @@ def _limits() -> rx.Component:
                     id="deadline",
                     key=State.limits_opened,
                     default_value=State.deadline,
-                    placeholder="As the server says, or none",
+                    placeholder="As the server says",
                     input_mode="numeric",
                     on_change=lambda text: State.change_deadline(text).debounce(CHANGE_PAUSE_MS),
                     on_blur=State.change_deadline,

@@ -1,6 +1,5 @@
 """The editor of one tab: the graph, its history, its problems and the settings of the node that is open."""
 
-import re
 import time
 from typing import Any
 
@@ -17,9 +16,10 @@ from orchestrator_app.errors import (
     OutdatedVersion,
 )
 from orchestrator_app.ui.access import reads, writes
-from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_patch, problem_shapes
+from orchestrator_app.ui.canvas.shapes import graph_shape, kind_shapes, node_patch
 from orchestrator_app.ui.pages.canvas.document import Document
 from orchestrator_app.ui.pages.canvas.field_texts import ROW_KEYS, rows_of, suggestions, value_text
+from orchestrator_app.ui.pages.canvas.problem_texts import problem_vars
 from orchestrator_app.ui.pages.canvas.remote_shapes import calls_text
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
@@ -72,6 +72,7 @@ class EditorState(rx.State):
     _refused: dict[str, str] = {}
     _row_number: int = 0
     _early: list[dict[str, Any]] = []
+    _is_saved_early: bool = False
     _sent_back_until: float = 0.0
 
     # --- loading and saving ---
@@ -110,7 +111,10 @@ class EditorState(rx.State):
         if refused is not None:
             yield show_error(refused)
         self.newer_version = detail.version if detail.version > document.version else 0
-        if document.has_changes:
+        is_saved, self._is_saved_early = self._is_saved_early, False
+        if document.has_changes and is_saved:
+            yield EditorState.save
+        elif document.has_changes:
             yield rx.toast.info("Your unsaved changes are still here.")
 
     def _catch_up(self, document: Document) -> InvalidInput | None:
@@ -164,6 +168,10 @@ class EditorState(rx.State):
     @writes
     async def save(self):
         """Keep the graph as a new version, unless somebody saved in between."""
+        if not self.is_loaded:
+            # Asked for while the connection was away, and sent before the page is loaded again.
+            self._is_saved_early = True
+            return
         async for update in self._save(self.version):
             yield update
 
@@ -266,6 +274,7 @@ class EditorState(rx.State):
     def copy_nodes(self, node_ids: list[str]):
         """Remember copied nodes with their settings."""
         self._document.copy(node_ids)
+        self._keep_document()
 
     @rx.event
     @writes
@@ -298,7 +307,12 @@ class EditorState(rx.State):
             self._fill_form(self.selected_id)
         self._refresh()
 
+    def _keep_document(self) -> None:
+        """Tell Reflex that the document has changed: what it does not know of is not there for another process."""
+        self._document = self._document
+
     def _refresh(self) -> None:
+        self._keep_document()
         document = self._document
         show(
             self,
@@ -317,38 +331,7 @@ class EditorState(rx.State):
                 application().drafts.forget(*place)
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
-        definition = self._document.definition
-        labels = {node.id: node.label for node in definition.nodes}
-        own = [
-            problem for problem in reversed(problems) if problem.node_id == self.selected_id and problem.field
-        ]
-        found = {re.split(r"[.\[]", problem.field)[0]: problem.message for problem in own}
-        of_rows = {
-            problem.field.partition("]")[0] + "]": problem.message for problem in own if "[" in problem.field
-        }
-        for key, reason in self._refused.items():
-            (of_rows if "[" in key else found)[key] = reason
-        # A row tells its own problem; its list then only says that there is one.
-        with_rows = {name.partition("[")[0] for name in of_rows}
-        show(
-            self,
-            problems={
-                node_id: [dict(shape) for shape in shapes]
-                for node_id, shapes in problem_shapes(definition, problems).items()
-            },
-            problem_list=[
-                {
-                    "nodeId": problem.node_id,
-                    "label": labels.get(problem.node_id, ""),
-                    "message": problem.message,
-                    "blocks": problem.blocks,
-                }
-                for problem in problems
-            ],
-            blocking=sum(problem.blocks != "nothing" for problem in problems),
-            field_problems={key: message for key, message in found.items() if key not in with_rows},
-            row_problems=of_rows,
-        )
+        show(self, **problem_vars(self._document.definition, problems, self.selected_id, dict(self._refused)))
 
     def _select(self, node_id: str) -> None:
         self._fill_form(node_id)

@@ -1,8 +1,7 @@
-"""What the page of one run shows, live until the run ends."""
+"""What the page of one run shows, live."""
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,8 @@ from orchestrator_app.ui.routes import run_path
 from orchestrator_app.ui.session import application, show, show_error, workspace_of
 
 LOOK_AGAIN_SECONDS = 5.0
+# Only a person lets a run go on that has ended, and that is told.
+LOOK_AT_ENDED_SECONDS = 60.0
 PAUSE_SECONDS = 0.1
 
 
@@ -93,7 +94,7 @@ class RunPageState(NodeRunTexts, NodeInterventions, rx.State):
     @rx.event(background=True)
     @reads
     async def watch(self):
-        """Follow the run until it has ended or the tab leaves."""
+        """Follow the run until the tab leaves: one that has ended may go on again."""
         async with self:
             watcher, workspace_id, run_id = time.monotonic_ns(), workspace_of(self), self._address()
             self._watcher = watcher
@@ -110,10 +111,9 @@ class RunPageState(NodeRunTexts, NodeInterventions, rx.State):
                         return
                     if detail is not None:
                         self._show(detail)
-                if detail is not None and RunState(detail.summary.state).is_end:
-                    return
+                has_ended = detail is not None and RunState(detail.summary.state).is_end
                 await asyncio.sleep(PAUSE_SECONDS)
-                await changes.take(LOOK_AGAIN_SECONDS)
+                await changes.take(LOOK_AT_ENDED_SECONDS if has_ended else LOOK_AGAIN_SECONDS)
 
     def _show(self, detail: RunDetail) -> None:
         summary = detail.summary
@@ -173,10 +173,6 @@ class RunPageState(NodeRunTexts, NodeInterventions, rx.State):
     def _shown_node(self) -> tuple[str, str]:
         return self.id, self.selected_id
 
-    def _after_intervention(self) -> Sequence[Any]:
-        # Who followed the run has stopped at its end.
-        return (RunPageState.watch,)
-
     @rx.event
     @writes
     async def retry(self, definition: WhichDefinition):
@@ -190,9 +186,6 @@ class RunPageState(NodeRunTexts, NodeInterventions, rx.State):
             return
         if summary.id != self.id:
             yield rx.redirect(run_path(summary.id))
-        else:
-            for event in self._after_intervention():
-                yield event
 
 
 def _statuses(detail: RunDetail) -> list[NodeStatus]:

@@ -117,6 +117,7 @@ def _for_all() -> rx.Component:
                 "call whose outcome is unknown are left as they are.",
             ),
             confirm_label=rx.cond(is_cancel, "Cancel the runs", "Retry the runs"),
+            decline_label=rx.cond(is_cancel, "Let them run", "Cancel"),
             on_confirm=Many.carry_out,
             open=Many.is_asking,
             on_open_change=Many.show_dialog,
