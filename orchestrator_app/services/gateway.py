@@ -16,7 +16,7 @@ from orchestrator_app.errors import (
 from orchestrator_app.providers.base import Capability, Provider
 from orchestrator_app.providers.calls import origin_of
 from orchestrator_app.providers.connection import Connection
-from orchestrator_app.security.redaction import FAILED, Redactor
+from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.connections import Connections
 
@@ -63,19 +63,18 @@ class Gateway:
         redactor = self._redactor(connection, call.callback_token)
         async with self._keeping_in(workspace_id, connection, redactor):
             answer = await provider.execute(connection, call)
-        given: JsonObject = {"headers": dict(answer.headers), "message": answer.message}
-        clean = redactor.value(given)
+        given: JsonObject = dict(answer.headers)
+        headers = redactor.value(given)
         output = redactor.value(answer.output, known_only=True)
-        link = redactor.text(answer.link, known_only=True)
-        if clean is given and output is answer.output and link == answer.link and not answer.location:
+        is_clean = headers is given and output is answer.output
+        if is_clean and not (answer.link or answer.message or answer.location):
             return answer
-        headers, message = (clean["headers"], clean["message"]) if isinstance(clean, dict) else ({}, FAILED)
         return replace(
             answer,
             output=output,
             headers=headers if isinstance(headers, dict) else {},
-            link=link,
-            message=str(message),
+            link=redactor.text(answer.link, known_only=True),
+            message=redactor.text(answer.message),
             location=self.sealed_address(call, answer.location),
         )
 

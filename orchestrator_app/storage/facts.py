@@ -174,11 +174,7 @@ class FactWriter:
                 }
                 connection.execute(_LOGGED, row)
             case RunEnded():
-                if fact.output is not None:
-                    output = payloads.store(connection, run_id, fact.output)
-                    connection.execute(_SET_OUTPUT, {"id": run_id, "output": output})
-                if fact.has_waits:
-                    connection.execute(_ALL_WAITS_CLOSED, row)
+                self._write_run_end(connection, run_id, row, fact)
             case _:
                 assert_never(fact)
 
@@ -198,6 +194,15 @@ class FactWriter:
         connection.execute(_NODE_ENDED, row)
         if fact.has_waits:
             connection.execute(_WAITS_CLOSED, row)
+
+    def _write_run_end(
+        self, connection: Connection, run_id: str, row: dict[str, Any], fact: RunEnded
+    ) -> None:
+        if fact.output is not None:
+            output = payloads.store(connection, run_id, fact.output)
+            connection.execute(_SET_OUTPUT, {"id": run_id, "output": output})
+        if fact.has_waits:
+            connection.execute(_ALL_WAITS_CLOSED, row)
 
     def _write_wait(
         self, connection: Connection, row: dict[str, Any], fact: WaitOpened | WaitReopened

@@ -31,7 +31,7 @@ def _as_text(words: str, run: str, payload_columns: str = "") -> str:
 
 
 _WHOLE = text(
-    f"SELECT {RUN_COLUMNS}, input, output,"
+    f"SELECT {RUN_COLUMNS}, input, output,"  # noqa: S608 - all of it stands in this program
     " (SELECT definition FROM orchestrator_version v WHERE v.id = r.version_id) AS definition,"
     f" {_as_text(_NODE, 'r.id', 'input, output')} AS nodes,"
     f" {_as_text(_ATTEMPT, 'r.id')} AS attempts, {_as_text(_LOG, 'r.id')} AS logs,"
@@ -113,10 +113,10 @@ def whole(connection: Connection, workspace_id: str, run_id: str) -> WholeRun | 
     if found is None:
         return None
     attempts = sorted(
-        (_attempt(*values) for values in payloads.loads(found.attempts) or ()),
+        (_attempt(values) for values in _lists(found.attempts)),
         key=lambda attempt: (attempt.node_id, attempt.number),
     )
-    logs = sorted(payloads.loads(found.logs) or (), key=lambda line: (line[0], line[1]))
+    logs = sorted(_lists(found.logs), key=lambda line: (line[0], line[1]))
     return WholeRun(
         row=RunRow(*found[:_RUN_FIELDS]),
         input=payloads.fetch(connection, run_id, found.input),
@@ -134,54 +134,36 @@ def nodes(connection: Connection, run_id: str) -> list[NodeRow]:
     return _nodes(connection, run_id, connection.execute(_NODES, {"id": run_id}).scalar_one())
 
 
+def _lists(document: str | None) -> list[list[Any]]:
+    """The rows in a document of the database; PostgreSQL makes none of no rows."""
+    return payloads.loads(document) or []
+
+
 def _nodes(connection: Connection, run_id: str, document: str | None) -> list[NodeRow]:
-    rows = [_node(connection, run_id, *values) for values in payloads.loads(document) or ()]
+    rows = [_node(connection, run_id, values) for values in _lists(document)]
     return sorted(rows, key=lambda node: (node.started_date or node.ended_date or 0, node.node_id))
 
 
-def _node(
-    connection: Connection,
-    run_id: str,
-    node_id: str,
-    state: str,
-    attempt: int,
-    handles: str | None,
-    failure: str | None,
-    wait_reason: str | None,
-    wake_at: int | None,
-    started_date: int | None,
-    ended_date: int | None,
-    data: str | None,
-    output: str | None,
-    memo: str | None,
-) -> NodeRow:
+def _node(connection: Connection, run_id: str, values: list[Any]) -> NodeRow:
+    node_id, state, attempt, handles, failure, reason, wake_at, started, ended, data, output, memo = values
     return NodeRow(
         node_id=node_id,
         state=state,
         attempt=attempt,
         handles=tuple(payloads.loads(handles) or ()),
         failure=payloads.loads(failure),
-        wait_reason=wait_reason,
+        wait_reason=reason,
         wake_at=wake_at,
-        started_date=started_date,
-        ended_date=ended_date,
+        started_date=started,
+        ended_date=ended,
         input=payloads.fetch(connection, run_id, data),
         output=payloads.fetch(connection, run_id, output),
         memo=payloads.loads(memo) or {},
     )
 
 
-def _attempt(
-    node_id: str,
-    number: int,
-    request: str,
-    response: str | None,
-    status_code: int | None,
-    failure: str | None,
-    next_try_at: int | None,
-    started_date: int,
-    ended_date: int | None,
-) -> AttemptRow:
+def _attempt(values: list[Any]) -> AttemptRow:
+    node_id, number, request, response, status_code, failure, next_try_at, started, ended = values
     return AttemptRow(
         node_id=node_id,
         number=number,
@@ -190,6 +172,6 @@ def _attempt(
         status_code=status_code,
         failure=payloads.loads(failure),
         next_try_at=next_try_at,
-        started_date=started_date,
-        ended_date=ended_date,
+        started_date=started,
+        ended_date=ended,
     )

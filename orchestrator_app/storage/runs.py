@@ -29,7 +29,7 @@ RUN_COLUMNS = (
     'id, workspace_id, orchestrator_id, orchestrator_name, version_id, version, state, "trigger", seq, wake_at,'
     " parent_run_id, failure, created_date, started_date, ended_date"
 )
-_ALL = f"SELECT {RUN_COLUMNS} FROM orchestrator_run"
+_ALL = f"SELECT {RUN_COLUMNS} FROM orchestrator_run"  # noqa: S608 - all of it stands above
 _GET = text(_ALL + " WHERE workspace_id = :workspace_id AND id = :id")
 _STATE = text("SELECT state FROM orchestrator_run WHERE id = :id AND workspace_id = :workspace_id")
 _COUNTS = text(

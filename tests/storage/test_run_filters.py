@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from orchestrator_app.storage import run_filters
 from orchestrator_app.storage.database import Database
-from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 from orchestrator_app.storage.run_filters import RunsWanted
 from orchestrator_app.storage.sql import Connection, text
+from orchestrator_app.storage.workspaces import DEFAULT_WORKSPACE
 from tests.storage.journal import SqlJournal
 
 

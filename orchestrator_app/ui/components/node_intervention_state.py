@@ -1,8 +1,5 @@
 """How the state of a page does what a person decides about a node of a run."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import reflex as rx
 
 from orchestrator_app.domain.json_values import JsonValue
@@ -22,10 +19,6 @@ class NodeInterventions(rx.State, mixin=True):
     def _shown_node(self) -> tuple[str, str]:
         """The ids of the run and of its node that the page shows."""
         raise NotImplementedError
-
-    def _after_intervention(self) -> Sequence[Any]:
-        """The events that follow when a run may go on."""
-        return ()
 
     def _forget_what_was_given(self) -> None:
         """Another node is shown: nothing was given for that one."""
@@ -64,8 +57,6 @@ class NodeInterventions(rx.State, mixin=True):
             yield show_error(error)
             return
         self._forget_what_was_given()
-        for event in self._after_intervention():
-            yield event
 
     @rx.event
     @writes
