@@ -4,7 +4,6 @@ It prepares what Reflex reads from the environment, and imports the program only
 """
 
 import argparse
-import asyncio
 import gc
 import importlib
 import os
@@ -14,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
 import watchfiles
 
 from orchestrator_app import server
@@ -89,7 +89,7 @@ def _work() -> int:
     os.umask(_ONLY_FOR_THE_OWNER)
     _make_data_folder(settings.data_dir)
     work = importlib.import_module(WORKER_MODULE).work
-    asyncio.run(work(settings, on_ready=lambda: _end_start("A worker takes runs (Ctrl+C stops it)")))
+    uvloop.run(work(settings, on_ready=lambda: _end_start("A worker takes runs (Ctrl+C stops it)")))
     return 0
 
 
