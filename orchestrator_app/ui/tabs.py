@@ -2,18 +2,17 @@
 
 import asyncio
 import logging
-import pickle
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import uuid4
 
 import reflex as rx
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from reflex.state import StateUpdate
-from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager, SocketRecord
+from reflex.utils.token_manager import RedisTokenManager
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 log = logging.getLogger(__name__)
@@ -39,11 +38,12 @@ class SharedTabs(RedisTokenManager):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(Redis.from_url(url))
+        self._name = uuid4().hex
+        super().__init__(Redis.from_url(url, client_name=self._name))
         # It would tell of every second in which Redis cannot be listened to.
         logging.getLogger("reflex.utils.tasks").setLevel(logging.CRITICAL)
         self._connections: set[asyncio.Task[Any]] = set()
-        self._probe = Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        self._probe = Redis.from_url(url, client_name=self._name, retry=Retry(NoBackoff(), 0))
         self._is_away = False
         self._server = ""
 
@@ -65,21 +65,22 @@ class SharedTabs(RedisTokenManager):
         """Wait until the connection that the tab had before is gone; forget it when its process is gone."""
         key = self._get_redis_key(token)
         for _ in range(round(MOVE_SECONDS / LOOK_FOR_LEAVING_SECONDS)):
-            stored: bytes | None = await self.redis.get(key)
-            if stored is None:
+            if not await self.redis.exists(key):
                 return
-            record: SocketRecord = pickle.loads(stored)  # noqa: S301 - written by these processes only
-            if not await self._hears(record.instance_id, token):
+            record = await self._fetch_socket_record(token)
+            if record is not None and not await self._is_there(record.instance_id):
                 # What the process had begun with the tab's state, it will not end.
                 await self.redis.delete(key, f"{token}_lock")
                 return
             await asyncio.sleep(LOOK_FOR_LEAVING_SECONDS)
 
-    async def _hears(self, instance_id: str, token: str) -> bool:
-        """Whether the process lives: each listens for what others have for its tabs. This is for the tab, and empty."""
-        channel = f"channel:{self._get_lost_and_found_key(instance_id)}"
-        nothing = LostAndFoundRecord(token=token, update=StateUpdate())
-        return await self.redis.publish(channel, pickle.dumps(nothing)) > 0
+    async def _is_there(self, instance_id: str) -> bool:
+        """Whether the process is connected to Redis, where all its connections have its name."""
+        return any(client["name"] == instance_id for client in await self.redis.client_list())
+
+    def _reset_instance_id(self) -> None:
+        """See Reflex, which would give a new name after the connections have theirs."""
+        self.instance_id = self._name
 
     # --- when Redis is away ---
 
