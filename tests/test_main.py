@@ -41,7 +41,7 @@ async def lifespan(app):
     yield
     print("stopped", flush=True)
 
-def app():
+def front():
     return Starlette(routes=[Route("/", hello)], lifespan=lifespan)
 """
 BUILD = """
