@@ -44,7 +44,12 @@ def watched_page(browser: Browser, **options: Any) -> Iterator[Page]:
         # page's answer.
         is_expected = any(
             text in message.text
-            for text in ("Failed to load resource", "ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET")
+            for text in (
+                "Failed to load resource",
+                "ERR_CONNECTION_REFUSED",
+                "ERR_CONNECTION_RESET",
+                "Connection closed before receiving a handshake response",
+            )
         )
         if message.type == "error" and not is_expected:
             complaints.append(message.text)
