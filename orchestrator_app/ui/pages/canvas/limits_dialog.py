@@ -17,21 +17,26 @@ CHANGE_PAUSE_MS = 200
 State: Any = LimitsState
 
 
+def _whole_number(name: str, value: Any, change: Any, *, placeholder: str) -> rx.Component:
+    """A number that is taken over while it is entered, and shown anew whenever the dialog opens."""
+    return rx.input(
+        id=name,
+        key=State.limits_opened,
+        default_value=value,
+        placeholder=placeholder,
+        input_mode="numeric",
+        on_change=lambda text: change(text).debounce(CHANGE_PAUSE_MS),
+        on_blur=change,
+        class_name="o-number-input",
+        width="100%",
+    )
+
+
 def _limits() -> rx.Component:
     return rx.fragment(
         form_field(
             "Runs at once",
-            rx.input(
-                id="concurrency",
-                key=State.limits_opened,
-                default_value=State.concurrency,
-                placeholder="No limit",
-                input_mode="numeric",
-                on_change=lambda text: State.change_concurrency(text).debounce(CHANGE_PAUSE_MS),
-                on_blur=State.change_concurrency,
-                class_name="o-number-input",
-                width="100%",
-            ),
+            _whole_number("concurrency", State.concurrency, State.change_concurrency, placeholder="No limit"),
             control_id="concurrency",
             help="A run is under way until it ends, also while it waits. Others wait as pending and begin in order.",
             error=State.limit_problems["concurrency"],
@@ -39,16 +44,8 @@ def _limits() -> rx.Component:
         form_field(
             "Deadline of a run",
             rx.el.div(
-                rx.input(
-                    id="deadline",
-                    key=State.limits_opened,
-                    default_value=State.deadline,
-                    placeholder="As the server says",
-                    input_mode="numeric",
-                    on_change=lambda text: State.change_deadline(text).debounce(CHANGE_PAUSE_MS),
-                    on_blur=State.change_deadline,
-                    class_name="o-number-input",
-                    width="100%",
+                _whole_number(
+                    "deadline", State.deadline, State.change_deadline, placeholder="As the server says"
                 ),
                 choice(
                     [(unit, unit) for unit in UNITS],
