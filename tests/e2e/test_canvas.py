@@ -88,6 +88,20 @@ def test_several_nodes_are_selected_with_a_box_and_moved_together(page: Page, pr
     assert after["x"] > before["x"]
 
 
+def test_what_was_moved_a_moment_before_saving_is_saved_with_it(page: Page, program: Program) -> None:
+    open_new(page, program, "Moved and saved")
+    drop_from_palette(page, "Parallel", 250, 200)
+    expect(page.get_by_test_id("version")).to_have_text("Unsaved changes")
+    before = node(page, "Parallel").first.evaluate("node => node.style.transform")
+    node(page, "Parallel").first.press("Shift+ArrowRight")
+    page.locator("#save").evaluate("button => button.click()")
+    expect(page.get_by_test_id("version")).to_have_text("Version 2")
+    after = node(page, "Parallel").first.evaluate("node => node.style.transform")
+    page.reload()
+    expect(page.get_by_test_id("version")).to_have_text("Version 2")
+    assert node(page, "Parallel").first.evaluate("node => node.style.transform") == after != before
+
+
 def test_a_graph_is_drawn_and_run_with_a_finger_on_a_phone(browser: Browser, program: Program) -> None:
     phone = {"width": 390, "height": 844}
     with watched_page(browser, viewport=phone, has_touch=True, is_mobile=True) as page:

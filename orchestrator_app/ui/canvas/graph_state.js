@@ -46,6 +46,11 @@ export function useGraphState({ graph, patches, readOnly, onOps, onLoaded }) {
     timer.current = setTimeout(flush, SETTLE_MS);
   }, [flush]);
   useEffect(() => flush, [flush]);
+  // A button outside, such as Save, means the graph as it is seen: what moved last goes before what the click sends.
+  useEffect(() => {
+    window.addEventListener("click", flush, true);
+    return () => window.removeEventListener("click", flush, true);
+  }, [flush]);
   const emit = useCallback((ops) => { flush(); send(ops); }, [flush, send]);
 
   const shownRevision = useRef(null);
