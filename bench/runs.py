@@ -45,7 +45,7 @@ class MeasuredRuns:
 
     def __init__(self, program: Program, graph: Graph) -> None:
         self.orchestrator_id = program.create("Measured", graph.nodes, graph.edges)
-        self._address = f"{program.url}/api/v1/orchestrator/{self.orchestrator_id}/run?wait=60"
+        self._address = f"{program.url}/api/v1/orchestrator/{self.orchestrator_id}/run?wait=10"
         self._cpu = cpu_clock(program.process.pid)
 
     def measure(self, body: bytes, *, at_once: int, seconds: float) -> Stretch:

@@ -72,9 +72,18 @@ class MortalDatabase(Database):
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         return await self._life.around("a write", lambda: self._kept.write(work))
 
+    async def jot(self, work: Callable[[Connection], Result]) -> Result:
+        return await self._life.around("a write", lambda: self._kept.jot(work))
+
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         await self._life.alive()
         result = await self._kept.read(work)
+        await self._life.alive()
+        return result
+
+    async def glance(self, work: Callable[[Connection], Result]) -> Result:
+        await self._life.alive()
+        result = await self._kept.glance(work)
         await self._life.alive()
         return result
 

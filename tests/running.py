@@ -344,15 +344,19 @@ async def driven(
 
 async def abandoned(database: Database, request: Coroutine[Any, Any, Any]) -> None:
     """Ask for something, and be gone before the database has written it."""
-    write, is_asked = database.write, asyncio.Event()
+    is_asked = asyncio.Event()
 
-    async def watched(work: Any) -> Any:
-        is_asked.set()
-        return await write(work)
+    def watched(write: Any) -> Any:
+        async def written(work: Any) -> Any:
+            is_asked.set()
+            return await write(work)
+
+        return written
 
     with pytest.MonkeyPatch.context() as patch:
         async with busy(database):
-            patch.setattr(database, "write", watched)
+            for name in ("write", "jot"):
+                patch.setattr(database, name, watched(getattr(database, name)))
             asking = asyncio.create_task(request)
             await is_asked.wait()
             await asyncio.sleep(0)

@@ -34,8 +34,8 @@ from orchestrator_app.domain.runs import RunState
 from orchestrator_app.services import views
 
 TRIGGER = "api"
-# No query at all, or nothing but up to 59 seconds.
-_PLAIN_QUERY = re.compile(rb"(?:wait=([1-5]?[0-9]))?")
+# No query at all, or nothing but whole seconds to wait.
+_PLAIN_QUERY = re.compile(rb"(?:wait=([1-5]?[0-9]|60))?")
 
 router = APIRouter(
     prefix=PREFIX, tags=["Runs"], route_class=JsonRoute, generate_unique_id_function=operation_id

@@ -13,7 +13,7 @@ from orchestrator_app.errors import Conflict, InvalidInput, NotFound
 from orchestrator_app.runner.hub import Change, Hub, Subscription
 from orchestrator_app.runner.stopping import OutsideStops
 from orchestrator_app.security.json_input import check_json
-from orchestrator_app.services.run_starts import NewRun, WhichDefinition, store_start
+from orchestrator_app.services.run_starts import NewRun, StoredStart, WhichDefinition, store_start
 from orchestrator_app.services.run_views import live_view, run_detail, run_summary
 from orchestrator_app.services.views import Page, RunDetail, RunLive, RunSummary
 from orchestrator_app.storage import payloads, run_parts
@@ -24,6 +24,8 @@ from orchestrator_app.storage.sql import Connection
 MAX_PAGE = 200
 MAX_WAIT_SECONDS = 60.0
 MAX_KEY_LENGTH = 255
+# The answer of a start that waits is read at once when there cannot be much to read.
+SMALL_RUN_NODES = 50
 # A lost notification only delays an answer by this much.
 LOOK_AGAIN_SECONDS = 2.0
 
@@ -79,7 +81,8 @@ class Runs:
             Conflict: The key was used with other input.
         """
         new = NewRun(self._new_id(), orchestrator_id, data, trigger, idempotency_key, parent_run_id)
-        return await self._start(workspace_id, new)
+        start = await self._start(workspace_id, new)
+        return run_summary(start.row), start.is_new
 
     async def start_and_wait(
         self,
@@ -95,21 +98,26 @@ class Runs:
         run_id = self._new_id()
         # Who listens before the run begins cannot miss its end.
         async with self._hub.subscribe(workspace_id, run_id=run_id, only_ends=True) as changes:
-            run, is_new = await self._start(
+            start = await self._start(
                 workspace_id, NewRun(run_id, orchestrator_id, data, trigger, idempotency_key)
             )
-            if is_new:
-                return await self._ended(workspace_id, run_id, changes, seconds)
-        return await self.wait(workspace_id, run.id, seconds)
+            if start.is_new:
+                await self._until_ended(workspace_id, run_id, changes, seconds)
+                is_small = (
+                    start.claimed is not None and len(start.claimed.definition.nodes) <= SMALL_RUN_NODES
+                )
+                read = self._database.glance if is_small else self._database.read
+                return await read(self._detail(workspace_id, run_id))
+        return await self.wait(workspace_id, start.row.id, seconds)
 
-    async def _start(self, workspace_id: str, new: NewRun) -> tuple[RunSummary, bool]:
+    async def _start(self, workspace_id: str, new: NewRun) -> StoredStart:
         if len(new.idempotency_key) > MAX_KEY_LENGTH:
             raise InvalidInput(f"An Idempotency-Key may have at most {MAX_KEY_LENGTH} characters.")
         check_json(new.data)
         now, owner = self._now(), self._dispatcher.claim_name()
 
-        async def begin() -> tuple[RunSummary, bool]:
-            start = await self._database.write(
+        async def begin() -> StoredStart:
+            start = await self._database.jot(
                 lambda connection: store_start(
                     connection, workspace_id, new, owner=owner, now=now, deadline_ms=self._deadline_ms
                 )
@@ -120,7 +128,7 @@ class Runs:
                 self._dispatcher.begin(start.claimed)
             elif start.is_new:
                 self._dispatcher.enqueue(new.run_id)
-            return run_summary(start.row), start.is_new
+            return start
 
         # What is on disk must be carried out, also when the caller has left meanwhile.
         return await asyncio.shield(begin())
@@ -168,14 +176,16 @@ class Runs:
         Raises:
             NotFound: There is none by that id here.
         """
+        return await self._database.read(self._detail(workspace_id, run_id))
 
+    def _detail(self, workspace_id: str, run_id: str) -> Callable[[Connection], RunDetail]:
         def work(connection: Connection) -> RunDetail:
             whole = run_parts.whole(connection, workspace_id, run_id)
             if whole is None:
                 raise _no_run()
             return run_detail(connection, whole, self._awaited_url)
 
-        return await self._database.read(work)
+        return work
 
     async def live(self, workspace_id: str, run_id: str) -> RunLive:
         """The states of a run's nodes and edges, as the canvas follows them.
@@ -212,14 +222,14 @@ class Runs:
             NotFound: There is none by that id here.
         """
         async with self._hub.subscribe(workspace_id, run_id=run_id, only_ends=True) as changes:
-            if await self._has_ended(workspace_id, run_id):
-                return await self.get(workspace_id, run_id)
-            return await self._ended(workspace_id, run_id, changes, seconds)
+            if not await self._has_ended(workspace_id, run_id):
+                await self._until_ended(workspace_id, run_id, changes, seconds)
+        return await self.get(workspace_id, run_id)
 
-    async def _ended(
+    async def _until_ended(
         self, workspace_id: str, run_id: str, changes: Subscription, seconds: float
-    ) -> RunDetail:
-        """The run when a change says that it has ended, or after the given time."""
+    ) -> None:
+        """Return when a change says that the run has ended, or after the given time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(seconds, MAX_WAIT_SECONDS)
         while (left := deadline - loop.time()) > 0:
@@ -228,7 +238,6 @@ class Runs:
                 workspace_id, run_id
             ):
                 break
-        return await self.get(workspace_id, run_id)
 
     async def _has_ended(self, workspace_id: str, run_id: str) -> bool:
         state = await self._database.read(lambda connection: rows.state_of(connection, workspace_id, run_id))
@@ -309,8 +318,7 @@ class Runs:
             version_id=row.version_id if definition == "same" else "",
             version=row.version,
         )
-        summary, _ = await self._start(workspace_id, new)
-        return summary
+        return run_summary((await self._start(workspace_id, new)).row)
 
     def _awaited_url(self, run_id: str, wait_id: str, token_sealed: str) -> str:
         return self._callback_url(run_id, self._unseal(token_sealed, wait_id))

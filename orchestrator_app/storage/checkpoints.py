@@ -134,7 +134,7 @@ class SqlCheckpointStore:
                 return None
             return connection.execute(self._claim, key).one_or_none()
 
-        head = await self._database.write(work)
+        head = await self._database.jot(work)
         if head is None:
             return None
         self._changed(head.workspace_id, head.orchestrator_id, run_id, head.seq)
@@ -189,7 +189,7 @@ class SqlCheckpointStore:
 
     async def record(self, run: ClaimedRun, facts: Sequence[Fact]) -> None:
         """See the port."""
-        seq = await self._database.write(lambda connection: self._record(connection, run, facts))
+        seq = await self._database.jot(lambda connection: self._record(connection, run, facts))
         run.seq = seq
         is_end = any(isinstance(fact, RunEnded) for fact in facts)
         self._changed(run.workspace_id, run.orchestrator_id, run.run_id, seq, is_end=is_end)
@@ -220,7 +220,7 @@ class SqlCheckpointStore:
                 raise LeaseLost("The run was cancelled or taken over.", context={"run_id": run.run_id})
             return seq
 
-        seq = await self._database.write(work)
+        seq = await self._database.jot(work)
         if seq is None:
             return False
         run.seq = seq
@@ -252,7 +252,7 @@ class SqlCheckpointStore:
             self._facts.write(connection, run_id, run.seq, 0, line)
             return run
 
-        run = await self._database.write(work)
+        run = await self._database.jot(work)
         self._changed(run.workspace_id, run.orchestrator_id, run_id, run.seq)
 
     async def open_runs(self) -> list[OpenRun]:

@@ -51,6 +51,11 @@ def open_reader(url: str) -> Connection:
     return _open_postgresql(url, f"{UTC} {_TIME_LIMITS} {_READ_ONLY}")
 
 
+def open_glancer(url: str) -> Connection:
+    """A connection to SQLite that cannot write and waits for nobody. Raises as ``open_writer`` does."""
+    return _open_sqlite(url, "wal_autocheckpoint=0", "query_only=ON", "busy_timeout=0")
+
+
 @asynccontextmanager
 async def open_listener(url: str, channel: str) -> AsyncGenerator[Callable[[float], AsyncIterator[str]]]:
     """Listen to a channel of PostgreSQL.

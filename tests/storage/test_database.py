@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import make_url
 
 from orchestrator_app.errors import Conflict, Unavailable
-from orchestrator_app.storage import database as database_module
 from orchestrator_app.storage import engines, settings
+from orchestrator_app.storage import writer as writer_module
 from orchestrator_app.storage.database import Database, database_url, is_ready
 from orchestrator_app.storage.sql import Connection, Violation, WrongStatement, text
 from tests.storage.jobs import Job, busy, getting, opened, putting, together
@@ -43,7 +43,7 @@ async def test_writes_that_arrive_together_share_one_commit(database: Database):
 
 
 async def test_a_batch_has_an_upper_limit(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(database_module, "MAX_BATCH", 3)
+    monkeypatch.setattr(writer_module, "MAX_BATCH", 3)
     await together(sqlite_database, *(putting(f"n{number}") for number in range(7)))
     assert sqlite_database.commits == 1 + 3
     assert len(await names(sqlite_database)) == 7

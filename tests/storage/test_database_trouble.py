@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import make_url
 
 from orchestrator_app.errors import InvalidInput, Unavailable
-from orchestrator_app.storage import database as database_module
 from orchestrator_app.storage import engines, settings
+from orchestrator_app.storage import writer as writer_module
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.engines import sqlite_url
 from orchestrator_app.storage.sql import Connection, text
@@ -151,8 +151,8 @@ async def test_a_missing_folder_is_told_and_may_come_back(tmp_path: Path, migrat
 async def test_the_log_is_emptied_as_soon_as_no_long_read_holds_it(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(database_module, "LONG_LOG_BYTES", 100_000)
-    monkeypatch.setattr(database_module, "SHORTEN_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(writer_module, "LONG_LOG_BYTES", 100_000)
+    monkeypatch.setattr(writer_module, "SHORTEN_AGAIN_SECONDS", 0)
     log_file = Path(f"{file_of(sqlite_database)}-wal")
     has_begun, is_released = threading.Event(), threading.Event()
 
@@ -176,7 +176,7 @@ async def test_the_log_is_emptied_as_soon_as_no_long_read_holds_it(
 async def test_a_log_that_is_not_there_is_a_short_one(
     sqlite_database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    sqlite_database._log_file = tmp_path / "missing"
+    sqlite_database._writer._log_file = tmp_path / "missing"
     await sqlite_database.write(putting("a"))
     assert caplog.text == ""
 
@@ -187,7 +187,7 @@ async def test_trouble_after_the_commit_does_not_deny_the_commit(
     def break_down(*_: object) -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(sqlite_database, "_keep_log_short", break_down)
+    monkeypatch.setattr(sqlite_database._writer, "_keep_log_short", break_down)
     await sqlite_database.write(putting("a"))
     assert "the disk is gone" in caplog.text
     assert await sqlite_database.read(getting("a")) == "x"
