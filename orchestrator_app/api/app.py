@@ -17,6 +17,7 @@ from orchestrator_app.api.auth import ApplicationSource
 from orchestrator_app.api.error_handlers import add_error_handlers
 from orchestrator_app.api.guard import Guard
 from orchestrator_app.api.openapi import Api
+from orchestrator_app.api.short_way import ShortWay
 from orchestrator_app.api.unknown import UnknownAddress
 from orchestrator_app.config import Settings
 
@@ -61,5 +62,7 @@ def build_api(application: ApplicationSource, settings: Settings) -> FastAPI:
         app.router.routes.extend(module.router.routes)
     app.router.routes.append(UnknownAddress(app.router.routes))
     add_error_handlers(app)
+    app.add_middleware(ShortWay)
+    # The last one stands before all others.
     app.add_middleware(Guard, origins=settings.allowed_origins, is_enabled=settings.enabled)
     return app

@@ -2,22 +2,18 @@
 
 # ruff: noqa: FAST003 - addresses are in camelCase; ids.py says which name stands for which parameter
 
-import re
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 
 from orchestrator_app.api.auth import AnyCaller, Caller
-from orchestrator_app.api.auth import caller as find_caller
 from orchestrator_app.api.body import (
     JSON,
     AnyJsonOrEmpty,
     JsonRoute,
     any_json_in_openapi,
-    json_body_or_empty,
 )
-from orchestrator_app.api.ids import OrchestratorId, RunId, is_ours
+from orchestrator_app.api.ids import OrchestratorId, RunId
 from orchestrator_app.api.openapi import PREFIX, Answers, operation_id, problems
 from orchestrator_app.api.run_document import run_document
 from orchestrator_app.api.run_schemas import (
@@ -27,15 +23,12 @@ from orchestrator_app.api.run_schemas import (
     RunFilter,
     RunHistoryFilter,
     RunPage,
-    WaitFilter,
     WaitQuery,
 )
 from orchestrator_app.domain.runs import RunState
 from orchestrator_app.services import views
 
 TRIGGER = "api"
-# No query at all, or nothing but whole seconds to wait.
-_PLAIN_QUERY = re.compile(rb"(?:wait=([1-5]?[0-9]|60))?")
 
 router = APIRouter(
     prefix=PREFIX, tags=["Runs"], route_class=JsonRoute, generate_unique_id_function=operation_id
@@ -126,25 +119,6 @@ async def start_run(
     return _answer(_json(view), 202 if is_new else 200, view)
 
 
-class _StartRoute(JsonRoute):
-    """Takes the common form of a start apart by itself: FastAPI's way takes longer than what is started."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See FastAPI."""
-        handle = super().get_route_handler()
-
-        async def start(request: Request) -> Response:
-            plain = _PLAIN_QUERY.fullmatch(request.scope["query_string"])
-            orchestrator_id = request.path_params["id"]
-            if plain is None or not is_ours(orchestrator_id) or "idempotency-key" in request.headers:
-                return await handle(request)
-            waiting = WaitFilter.model_construct(wait=float(plain[1] or 0))
-            who = await find_caller(request)
-            return await start_run(who, orchestrator_id, await json_body_or_empty(request), waiting)
-
-        return start
-
-
 router.add_api_route(
     "/{id}/run",
     start_run,
@@ -156,7 +130,6 @@ router.add_api_route(
     openapi_extra=any_json_in_openapi(
         "The run's input: any JSON. No body is an empty object.", {"order": {"id": 7}}, required=False
     ),
-    route_class_override=_StartRoute,
 )
 
 

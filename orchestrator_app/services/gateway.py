@@ -1,8 +1,8 @@
 """The engine's way to the platforms: finds the connection, opens its secret, calls the provider, keeps secrets in."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
@@ -41,8 +41,8 @@ class Gateway:
         try:
             _, connection = await self._open(workspace_id, call, "execute")
         except OrchestratorError:
-            return frozenset(capability.value for capability in provider.capabilities)
-        return frozenset(capability.value for capability in provider.capabilities_of(connection))
+            return _names(provider.capabilities)
+        return _names(provider.capabilities_of(connection))
 
     async def refusal(self, workspace_id: str, call: RemoteCall, capability: str) -> ProviderError:
         """See the port."""
@@ -61,8 +61,11 @@ class Gateway:
             _check_origin(provider, connection, call)
         # A platform may answer with what it was sent; the token in it lets a run go on, so it is not kept.
         redactor = self._redactor(connection, call.callback_token)
-        async with self._keeping_in(workspace_id, connection, redactor):
+        try:
             answer = await provider.execute(connection, call)
+        except OrchestratorError as error:
+            await self._keep_in(workspace_id, connection, redactor, error)
+            raise
         given: JsonObject = dict(answer.headers)
         headers = redactor.value(given)
         output = redactor.value(answer.output, known_only=True)
@@ -95,8 +98,11 @@ class Gateway:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "poll")
         redactor = self._redactor(connection, call.callback_token)
-        async with self._keeping_in(workspace_id, connection, redactor):
+        try:
             look = await provider.poll(connection, self._opened(call), memo)
+        except OrchestratorError as error:
+            await self._keep_in(workspace_id, connection, redactor, error)
+            raise
         if look.state == "completed" and call.completion == "callback" and not provider.calls_back_itself:
             # Whom the workflow has told of the callback may still call, long after the workflow has ended.
             message = f"The execution has ended in {provider.title}; its callback is still awaited."
@@ -109,31 +115,32 @@ class Gateway:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "callback")
         redactor = self._redactor(connection, call.callback_token)
-        async with self._keeping_in(workspace_id, connection, redactor):
+        try:
             look = await provider.called_back(connection, call, memo, body)
+        except OrchestratorError as error:
+            await self._keep_in(workspace_id, connection, redactor, error)
+            raise
         return _without_secrets(look, redactor)
 
     async def cancel(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> str:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "cancel")
         redactor = self._redactor(connection, call.callback_token)
-        async with self._keeping_in(workspace_id, connection, redactor):
-            return redactor.text(await provider.cancel(connection, call, memo))
-
-    @asynccontextmanager
-    async def _keeping_in(
-        self, workspace_id: str, connection: Connection | None, redactor: Redactor
-    ) -> AsyncGenerator[None]:
-        """Takes secrets out of what goes wrong, and remembers that a connection's key was refused."""
         try:
-            yield
+            return redactor.text(await provider.cancel(connection, call, memo))
         except OrchestratorError as error:
-            context = redactor.value(error.context)
-            error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
-            error.context = context if isinstance(context, dict) else {}
-            if connection is not None:
-                await self._connections.mark_refusal(workspace_id, connection, error, error.message)
+            await self._keep_in(workspace_id, connection, redactor, error)
             raise
+
+    async def _keep_in(
+        self, workspace_id: str, connection: Connection | None, redactor: Redactor, error: OrchestratorError
+    ) -> None:
+        """Take secrets out of what went wrong, and remember when a connection's key was refused."""
+        context = redactor.value(error.context)
+        error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
+        error.context = context if isinstance(context, dict) else {}
+        if connection is not None:
+            await self._connections.mark_refusal(workspace_id, connection, error, error.message)
 
     async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         """See the port. A connection that cannot be opened has no secrets that could be sent."""
@@ -187,6 +194,11 @@ class Gateway:
                 operation=operation,
             )
         return provider, connection
+
+
+@lru_cache
+def _names(capabilities: frozenset[Capability]) -> frozenset[str]:
+    return frozenset(capability.value for capability in capabilities)
 
 
 def _check_origin(provider: Provider, connection: Connection, call: RemoteCall) -> None:
