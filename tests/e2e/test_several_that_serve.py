@@ -181,7 +181,10 @@ def test_a_page_that_moves_to_the_other_process_keeps_all_it_had(
             # A handshake that is cut as well puts the page off for long.
             while len(welcomes) == before_cut:
                 page.wait_for_timeout(50)
-            expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+            page.get_by_role("button", name="Undo").click()
+            expect(page.get_by_role("button", name="Redo")).to_be_enabled()
+            page.get_by_role("button", name="Redo").click()
+            expect(page.get_by_role("button", name="Redo")).to_be_disabled()
         page.keyboard.press("Control+s")
         expect(page.get_by_test_id("version")).to_have_text("Version 2")
         assert name_of_tab(page) == name
