@@ -13,7 +13,8 @@ from orchestrator_app.api.run_schemas import WaitFilter
 from orchestrator_app.api.runs import start_run
 from orchestrator_app.errors import OrchestratorError
 
-_PATH = re.compile(rf"{re.escape(PREFIX)}/([A-Za-z0-9_-]{{1,64}})/run")
+# Of the routes before that of starts, one takes such a path too: a callback to a run of that name.
+_PATH = re.compile(rf"{re.escape(PREFIX)}/((?!callback/)[A-Za-z0-9_-]{{1,64}})/run")
 # No query at all, or nothing but whole seconds to wait.
 _QUERY = re.compile(rb"(?:wait=([1-5]?[0-9]|60))?")
 
