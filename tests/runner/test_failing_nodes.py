@@ -1,10 +1,14 @@
 import re
+from collections.abc import Sequence
 
 import pytest
 
+from orchestrator_app.domain.ports import ClaimedRun
 from orchestrator_app.domain.remote import RemoteAnswer
+from orchestrator_app.domain.runs import Fact, NodeEnded, NodeState
 from orchestrator_app.errors import (
     CredentialRefused,
+    InvalidInput,
     ProviderBusy,
     ProviderRefused,
     UnreadableAnswer,
@@ -49,6 +53,23 @@ async def test_a_failure_that_nobody_handles_fails_the_run(world: World):
     assert b.attempts[0].status_code == 404
     assert b.attempts[0].failure == b.failure
     assert messages_of(run) == ["The run started.", "No such order.", "The run failed."]
+
+
+async def test_a_call_built_on_what_the_database_refuses_is_not_made(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    record = world.store.record
+
+    async def refusing(run: ClaimedRun, facts: Sequence[Fact]) -> None:
+        if any(isinstance(fact, NodeEnded) and fact.state is NodeState.COMPLETED for fact in facts):
+            raise InvalidInput("The database cannot hold this.")
+        await record(run, facts)
+
+    monkeypatch.setattr(world.store, "record", refusing)
+    run = await world.run(graph([mapper("a", n="data.n"), webhook("b")], "a b"), {"n": 1})
+    assert world.platform.calls == []
+    assert states_of(run) == {"a": "FAILED", "b": "SKIPPED"}
+    assert failure_of(nodes_of(run)["a"])["message"] == "The database cannot hold this."
 
 
 async def test_the_run_fails_only_when_what_works_has_settled(world: World):
