@@ -1,7 +1,7 @@
 """Crashes at chosen moments: every write to the database and every call outside can be the last thing a process does."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
@@ -76,14 +76,18 @@ class MortalDatabase(Database):
         return await self._life.around("a write", lambda: self._kept.jot(work))
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
-        await self._life.alive()
-        result = await self._kept.read(work)
-        await self._life.alive()
-        return result
+        return await self._while_alive(self._kept.read, work)
 
     async def glance(self, work: Callable[[Connection], Result]) -> Result:
+        return await self._while_alive(self._kept.glance, work)
+
+    async def _while_alive(
+        self,
+        read: Callable[[Callable[[Connection], Result]], Awaitable[Result]],
+        work: Callable[[Connection], Result],
+    ) -> Result:
         await self._life.alive()
-        result = await self._kept.glance(work)
+        result = await read(work)
         await self._life.alive()
         return result
 

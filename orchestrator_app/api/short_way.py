@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator_app.api.auth import caller
 from orchestrator_app.api.body import json_body_or_empty
+from orchestrator_app.api.ids import is_ours
 from orchestrator_app.api.openapi import PREFIX
 from orchestrator_app.api.problems import problem_response
 from orchestrator_app.api.run_schemas import WaitFilter
@@ -14,7 +15,7 @@ from orchestrator_app.api.runs import start_run
 from orchestrator_app.errors import OrchestratorError
 
 # Of the routes before that of starts, one takes such a path too: a callback to a run of that name.
-_PATH = re.compile(rf"{re.escape(PREFIX)}/((?!callback/)[A-Za-z0-9_-]{{1,64}})/run")
+_PATH = re.compile(rf"{re.escape(PREFIX)}/((?!callback/)[^/]+)/run")
 # No query at all, or nothing but whole seconds to wait.
 _QUERY = re.compile(rb"(?:wait=([1-5]?[0-9]|60))?")
 
@@ -47,6 +48,8 @@ def _plain_start(scope: Scope) -> tuple[str, float] | None:
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
     path, query = _PATH.fullmatch(scope["path"]), _QUERY.fullmatch(scope["query_string"])
-    if path is None or query is None or any(name == b"idempotency-key" for name, _ in scope["headers"]):
+    if path is None or query is None or not is_ours(path[1]):
+        return None
+    if any(name == b"idempotency-key" for name, _ in scope["headers"]):
         return None
     return path[1], float(query[1] or 0)

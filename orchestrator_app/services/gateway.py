@@ -1,8 +1,9 @@
 """The engine's way to the platforms: finds the connection, opens its secret, calls the provider, keeps secrets in."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from typing import TypeVar
 
 from orchestrator_app.domain.json_values import JsonObject, JsonValue
 from orchestrator_app.domain.remote import RemoteAnswer, RemoteCall, RemoteLook
@@ -19,6 +20,8 @@ from orchestrator_app.providers.connection import Connection
 from orchestrator_app.security.redaction import Redactor
 from orchestrator_app.security.vault import Vault
 from orchestrator_app.services.connections import Connections
+
+Result = TypeVar("Result")
 
 _SEALED = "#sealed:"
 _WITHOUT_SECRETS = Redactor(())
@@ -61,11 +64,8 @@ class Gateway:
             _check_origin(provider, connection, call)
         # A platform may answer with what it was sent; the token in it lets a run go on, so it is not kept.
         redactor = self._redactor(connection, call.callback_token)
-        try:
-            answer = await provider.execute(connection, call)
-        except OrchestratorError as error:
-            await self._keep_in(workspace_id, connection, redactor, error)
-            raise
+        asked = provider.execute(connection, call)
+        answer = await self._kept_in(workspace_id, connection, redactor, asked)
         given: JsonObject = dict(answer.headers)
         headers = redactor.value(given)
         output = redactor.value(answer.output, known_only=True)
@@ -98,11 +98,8 @@ class Gateway:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "poll")
         redactor = self._redactor(connection, call.callback_token)
-        try:
-            look = await provider.poll(connection, self._opened(call), memo)
-        except OrchestratorError as error:
-            await self._keep_in(workspace_id, connection, redactor, error)
-            raise
+        asked = provider.poll(connection, self._opened(call), memo)
+        look = await self._kept_in(workspace_id, connection, redactor, asked)
         if look.state == "completed" and call.completion == "callback" and not provider.calls_back_itself:
             # Whom the workflow has told of the callback may still call, long after the workflow has ended.
             message = f"The execution has ended in {provider.title}; its callback is still awaited."
@@ -115,32 +112,30 @@ class Gateway:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "callback")
         redactor = self._redactor(connection, call.callback_token)
-        try:
-            look = await provider.called_back(connection, call, memo, body)
-        except OrchestratorError as error:
-            await self._keep_in(workspace_id, connection, redactor, error)
-            raise
+        asked = provider.called_back(connection, call, memo, body)
+        look = await self._kept_in(workspace_id, connection, redactor, asked)
         return _without_secrets(look, redactor)
 
     async def cancel(self, workspace_id: str, call: RemoteCall, memo: JsonObject) -> str:
         """See the port."""
         provider, connection = await self._open(workspace_id, call, "cancel")
         redactor = self._redactor(connection, call.callback_token)
-        try:
-            return redactor.text(await provider.cancel(connection, call, memo))
-        except OrchestratorError as error:
-            await self._keep_in(workspace_id, connection, redactor, error)
-            raise
+        asked = provider.cancel(connection, call, memo)
+        return redactor.text(await self._kept_in(workspace_id, connection, redactor, asked))
 
-    async def _keep_in(
-        self, workspace_id: str, connection: Connection | None, redactor: Redactor, error: OrchestratorError
-    ) -> None:
-        """Take secrets out of what went wrong, and remember when a connection's key was refused."""
-        context = redactor.value(error.context)
-        error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
-        error.context = context if isinstance(context, dict) else {}
-        if connection is not None:
-            await self._connections.mark_refusal(workspace_id, connection, error, error.message)
+    async def _kept_in(
+        self, workspace_id: str, connection: Connection | None, redactor: Redactor, asked: Awaitable[Result]
+    ) -> Result:
+        """What was asked for. Secrets are taken out of what goes wrong, and a key that was refused is remembered."""
+        try:
+            return await asked
+        except OrchestratorError as error:
+            context = redactor.value(error.context)
+            error.message, error.hint = redactor.text(error.message), redactor.text(error.hint)
+            error.context = context if isinstance(context, dict) else {}
+            if connection is not None:
+                await self._connections.mark_refusal(workspace_id, connection, error, error.message)
+            raise
 
     async def redact(self, workspace_id: str, call: RemoteCall, value: JsonValue) -> JsonValue:
         """See the port. A connection that cannot be opened has no secrets that could be sent."""

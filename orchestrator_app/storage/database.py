@@ -14,8 +14,9 @@ from typing import TypeVar
 from orchestrator_app.errors import Unavailable
 from orchestrator_app.storage import engines
 from orchestrator_app.storage.sql import Connection, DatabaseError, text
-from orchestrator_app.storage.troubles import is_trouble, translated
-from orchestrator_app.storage.writer import Job, Writer, begun, closed, is_undone
+from orchestrator_app.storage.transactions import begun, is_undone
+from orchestrator_app.storage.troubles import closed, is_trouble, translated
+from orchestrator_app.storage.writer import Job, Writer
 
 log = logging.getLogger(__name__)
 

@@ -27,3 +27,8 @@ def translated(error: DatabaseError) -> Exception:
         hint="Check its disk space, its permissions and whether it is running; then try again.",
         context={"reason": str(error)},
     )
+
+
+def closed() -> Unavailable:
+    """The error for work that comes too late."""
+    return Unavailable("Orchestrator is shutting down.", hint="Try again in a moment.")

@@ -16,10 +16,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from orchestrator_app.errors import Unavailable
 from orchestrator_app.storage import engines
 from orchestrator_app.storage.sql import Connection, DatabaseError
-from orchestrator_app.storage.troubles import is_trouble, translated
+from orchestrator_app.storage.transactions import begun, is_undone
+from orchestrator_app.storage.troubles import closed, is_trouble, translated
 
 log = logging.getLogger(__name__)
 
@@ -285,46 +285,6 @@ class Writer:
             with self._gate:
                 if self._little and not self._is_closed:
                     self._hand_over(_Order(self._take_little(MAX_BATCH)))
-
-
-def begun(kept: Connection | None, words: str, open_another: Callable[[], Connection]) -> Connection:
-    """The connection in a new transaction; another one when it was lost since it was used last."""
-    if kept is not None:
-        try:
-            kept.command(words)
-        except DatabaseError as error:
-            kept.close()
-            if not error.is_lost:
-                raise
-        else:
-            return kept
-    opened = open_another()
-    try:
-        opened.command(words)
-    except DatabaseError:
-        opened.close()
-        raise
-    return opened
-
-
-def is_undone(connection: Connection) -> bool:
-    """Undo what was begun; False when the connection is of no more use."""
-    try:
-        if _is_in_transaction(connection):
-            connection.command("ROLLBACK")
-    except DatabaseError:
-        return False
-    return True
-
-
-def closed() -> Unavailable:
-    """The error for work that comes too late."""
-    return Unavailable("Orchestrator is shutting down.", hint="Try again in a moment.")
-
-
-def _is_in_transaction(connection: Connection) -> bool:
-    # SQLite ends a transaction by itself when the disk is full; to undo it again would be an error of its own.
-    return bool(getattr(connection.driver, "in_transaction", True))
 
 
 def _size(file: Path) -> int:

@@ -21,6 +21,14 @@ def getting(name: str) -> Job:
     return lambda connection: settings.get(connection, name)
 
 
+def failing(error: BaseException) -> Job:
+    def work(connection: Connection) -> None:
+        settings.put(connection, "failed", "x")
+        raise error
+
+    return work
+
+
 @contextmanager
 def opened(url: str) -> Generator[Database]:
     database = Database(url)

@@ -10,15 +10,7 @@ from orchestrator_app.storage import engines, settings
 from orchestrator_app.storage import writer as writer_module
 from orchestrator_app.storage.database import Database, database_url, is_ready
 from orchestrator_app.storage.sql import Connection, Violation, WrongStatement, text
-from tests.storage.jobs import Job, busy, getting, opened, putting, together
-
-
-def failing(error: BaseException) -> Job:
-    def work(connection: Connection) -> None:
-        settings.put(connection, "failed", "x")
-        raise error
-
-    return work
+from tests.storage.jobs import busy, failing, getting, opened, putting, together
 
 
 async def names(database: Database) -> set[str]:

@@ -17,21 +17,13 @@ from orchestrator_app.storage import engines
 from orchestrator_app.storage import writer as writer_module
 from orchestrator_app.storage.database import Database
 from orchestrator_app.storage.sql import Connection, DatabaseError, text
-from tests.storage.jobs import Job, busy, getting, opened, putting
+from tests.storage.jobs import Job, busy, failing, getting, opened, putting
 
 NAMES = text("SELECT name FROM setting ORDER BY name")
 
 
 async def names(database: Database) -> Sequence[str]:
     return await database.read(lambda connection: connection.execute(NAMES).scalars())
-
-
-def failing(error: BaseException) -> Job:
-    def job(connection: Connection) -> None:
-        putting("never")(connection)
-        raise error
-
-    return job
 
 
 async def jotted(database: Database, *jobs: Job) -> list[object]:
