@@ -112,7 +112,7 @@ class Writer:
         with self._gate:
             if not self._is_closed:
                 self._is_closed = True
-                if self._little:
+                while self._little:
                     self._hand_over(_Order(self._take_little(MAX_BATCH)))
                 self._orders.put(None)
         self._thread.join()
@@ -187,7 +187,7 @@ class Writer:
                     orders += 1
                     jobs += further.jobs
                 with self._gate:
-                    jobs += self._take_little(MAX_BATCH - len(jobs))
+                    jobs += self._take_little(max(0, MAX_BATCH - len(jobs)))
             outcomes = self._run_batch(jobs, order.outcomes)
             with self._gate:
                 self._in_hand -= orders

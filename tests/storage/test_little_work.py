@@ -193,6 +193,20 @@ async def test_closing_finishes_what_was_jotted_down(fresh_url: str):
         assert len(await names(after)) == 20
 
 
+async def test_closing_finishes_more_than_fits_one_batch(
+    fresh_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(writer_module, "MAX_BATCH", 3)
+    database = Database(fresh_sqlite_url)
+    jots = [asyncio.create_task(database.jot(putting(f"n{number}"))) for number in range(20)]
+    # They are put in this turn of the loop, and would be run in the next one.
+    await asyncio.sleep(0)
+    database.close()
+    await asyncio.gather(*jots)
+    with opened(fresh_sqlite_url) as after:
+        assert len(await names(after)) == 20
+
+
 async def test_a_closed_database_takes_no_little_work(database: Database):
     database.close()
     for work in (database.jot(putting("a")), database.glance(getting("a"))):
